@@ -1,0 +1,20 @@
+"""Recurrent sequence models on PyTorch.
+
+Layers: ``recurra.LSTM(64, 256, layers=2)``, or any cell of your own: ``recurra.layers.Recurrent(MyCell(), Dense(64, 256))``.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {"Elman": "layers", "GRU": "layers", "LSTM": "layers"}
+
+__all__ = ["GRU", "LSTM", "Elman", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Resolve public names on first use, so that importing the package imports neither torch nor numpy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module recurra has no attribute {name}")
+    return getattr(import_module(f"recurra.{_HOMES[name]}"), name)

@@ -1,0 +1,40 @@
+"""The simple recurrent network."""
+
+from typing import Literal, NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from recurra.cells.cell import Cell, Maps, Parts
+
+__all__ = ["Elman"]
+
+
+@final
+class Elman(Cell):
+    r"""The simple ("vanilla") recurrent network, as ``torch.nn.RNN``.
+
+    .. math:: h' = \tanh(x_h + U h) \quad\text{or}\quad h' = \mathrm{relu}(x_h + U h)
+
+    Shapes: the gate and ``h`` (B, H). Source: Elman 1990, Finding structure in time.
+
+    Example:
+        >>> Elman("relu") == Elman("relu"), Elman() == Elman("relu")
+        (True, False)
+    """
+
+    nonlinearity: Literal["tanh", "relu"] = "tanh"
+
+    gates = ("hidden",)
+    maps = {"recur": gates}
+
+    class State(NamedTuple):
+        """The last output."""
+
+        h: Tensor
+
+    def step(self, x: Parts, s: State, m: Maps) -> tuple[Tensor, State]:
+        """One step of the equation above."""
+        bend = torch.tanh if self.nonlinearity == "tanh" else torch.relu
+        h = bend(x.hidden + m.recur(s.h).hidden)
+        return h, self.State(h)

@@ -1,0 +1,27 @@
+"""Which engine runs a layer."""
+
+import os
+
+from recurra.cells import Cell
+from recurra.engine.engine import Engine
+from recurra.engine.fold import Fold
+from recurra.engine.kernels import TorchKernels
+from recurra.errors import UsageError, near_miss
+from recurra.wirings import Wiring
+
+__all__ = ["ENGINES", "choose"]
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (TorchKernels(), Fold())}
+"""All engines by name, the first choice first."""
+
+
+def choose(cell: Cell, wiring: Wiring) -> Engine:
+    """The first engine that takes this cell; the environment variable ``RECURRA_ENGINE`` forces one by name."""
+    forced = os.environ.get("RECURRA_ENGINE")
+    if not forced:
+        return next(engine for engine in ENGINES.values() if engine.takes(cell, wiring))
+    if forced not in ENGINES:
+        raise UsageError(f"RECURRA_ENGINE={forced}: no such engine; {near_miss(forced, ENGINES)}")
+    if not ENGINES[forced].takes(cell, wiring):
+        raise UsageError(f"RECURRA_ENGINE={forced}: it does not run {cell} wired by {type(wiring).__name__}; unset it")
+    return ENGINES[forced]

@@ -1,0 +1,10 @@
+"""Layers: a cell along time, stacked, in both directions. All are cores: state in, state out."""
+
+from recurra.layers.bidirectional import Bidirectional, Ends
+from recurra.layers.core import Core
+from recurra.layers.recurrent import Recurrent
+from recurra.layers.short import GRU, LSTM, Elman, stacked
+from recurra.layers.stack import Stack
+from recurra.wirings import Conv2d, Dense
+
+__all__ = ["GRU", "LSTM", "Bidirectional", "Conv2d", "Core", "Dense", "Elman", "Ends", "Recurrent", "Stack", "stacked"]

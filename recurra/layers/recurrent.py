@@ -1,0 +1,127 @@
+"""The recurrent layer: any cell, wired any way, along time."""
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from recurra import lengths as ragged
+from recurra import state as states
+from recurra.cells import Cell
+from recurra.engine import Engine, Fold, choose
+from recurra.engine.engine import Job
+from recurra.errors import ShapeError, UsageError
+from recurra.wirings import Wiring
+
+__all__ = ["Recurrent"]
+
+
+@final
+class Recurrent(nn.Module):
+    r"""A cell along time.
+
+    .. math:: (y_t, s_t) = \mathrm{step}(W x_t + b, s_{t-1}, m) \qquad t = 1 \dots T
+
+    Args:
+        cell: the equation.
+        wiring: what its maps are made of: ``Dense(I, H)``, ``Conv2d(I, H, kernel)``.
+        engine: how it runs; by default the fastest that has the cell. ``repr(layer)`` says which.
+
+    Shapes: x (B, T, I), y (B, T, H), every field of the state (B, H); `Conv2d` adds (Y, X) behind.
+
+    Parameters are named by what the cell declares: ``input_weight``, ``recur_weight``; see :mod:`recurra.wirings` for names
+    and start values.
+
+    Example:
+        >>> from recurra.cells import GRU
+        >>> from recurra.layers import Conv2d, Dense
+        >>> layer = Recurrent(GRU(), Dense(3, 5))
+        >>> y, state = layer(torch.zeros(2, 7, 3), lengths=torch.tensor([7, 4]))
+        >>> first, middle = layer(torch.zeros(2, 4, 3))     # in chunks: the state goes out and in again
+        >>> second, end = layer(torch.zeros(2, 3, 3), middle)
+        >>> Recurrent(GRU(), Conv2d(1, 6))(torch.zeros(2, 5, 1, 8, 8))[0].shape
+        torch.Size([2, 5, 6, 8, 8])
+    """
+
+    def __init__(self, cell: Cell, wiring: Wiring, *, engine: Engine | None = None) -> None:
+        super().__init__()
+        self.cell, self.wiring = cell, wiring
+        self.engine = engine or choose(cell, wiring)
+        if not self.engine.takes(cell, wiring):
+            raise UsageError(f"engine {self.engine.name} does not run {cell} wired by {type(wiring).__name__}")
+        self._starts = wiring.weights(cell)
+        for name, start in self._starts.items():
+            self.register_parameter(name, nn.Parameter(torch.empty(start.shape)))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Fill the weights with their start values again."""
+        for name, start in self._starts.items():
+            start.fill(self.get_parameter(name))
+
+    @property
+    def weights(self) -> Mapping[str, Tensor]:
+        """The weights by name, as wirings and engines take them."""
+        return self._parameters  # type: ignore[return-value]
+
+    def initial(self, batch: int, *extent: int) -> Any:
+        """The state that `batch` rows start from: zeros."""
+        return self.wiring.zeros(self.cell, self.weights["input_weight"], batch, *extent)
+
+    def forward(
+        self,
+        x: Tensor,
+        state: Any = None,
+        lengths: Tensor | None = None,
+        resets: Tensor | None = None,
+        noise: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Any]:
+        """Run along x (B, T, I) from `state`; see the class for shapes and :mod:`recurra.lengths` for ragged rows."""
+        job = self._job(x, state, lengths, resets, noise)
+        engine = self.engine if self.engine.can(job) else Fold()
+        return engine.run(self.cell, self.wiring, self.weights, job)
+
+    sequence = forward
+
+    def step(self, x: Tensor, state: Any, memory: Any = None) -> tuple[Tensor, Any]:
+        """One step, x (B, I) -> y (B, H), and the next state."""
+        self._check_noise({})
+        [gates] = self.wiring.project(self.cell, self.weights, x[:, None])
+        return self.cell.step(gates, state, self.wiring.bind(self.cell, self.weights, {}))
+
+    def states(self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None) -> Any:
+        """The state after every step: each field (B, T, H). For looking inside; it always runs in Python."""
+        steps = Fold().steps(self.cell, self.wiring, self.weights, self._job(x, state, lengths, resets, None))
+        every = [state for _, state in steps]
+        return states.map(lambda *fields: torch.stack(fields, dim=1), every[0], *every[1:])
+
+    def extra_repr(self) -> str:
+        return f"{self.cell}, {self.wiring}, engine={self.engine.name}"
+
+    def _job(
+        self, x: Tensor, state: Any, lengths: Tensor | None, resets: Tensor | None, noise: Mapping[str, Tensor] | None
+    ) -> Job:
+        self.wiring.check(x)
+        ragged.check(x, lengths, resets)
+        self._check_noise(noise or {})
+        start = self.initial(len(x), *self.wiring.extent(x))
+        if state is None:
+            state = start
+        elif type(state) is not type(start) or any(a.shape != b.shape for a, b in zip(state, start, strict=True)):
+            raise ShapeError(f"state is {_describe(state)}; wanted {_describe(start)}")
+        return Job(x, state, lengths, resets, noise or {})
+
+    def _check_noise(self, noise: Mapping[str, Tensor]) -> None:
+        if set(noise) != set(self.cell.noise):
+            raise UsageError(f"{self.cell} got noise {sorted(noise)}; wanted {sorted(self.cell.noise)}")
+
+
+def _describe(state: Any) -> str:
+    if isinstance(state, Tensor):
+        return str(tuple(state.shape))
+    fields = getattr(state, "_fields", None)
+    if fields is None:
+        return type(state).__name__
+    return f"{type(state).__qualname__}({', '.join(f'{n} {_describe(p)}' for n, p in zip(fields, state, strict=True))})"

@@ -1,0 +1,96 @@
+"""Layers on top of each other."""
+
+from collections.abc import Sequence
+from typing import Any, cast, final
+
+from torch import Tensor, nn
+
+from recurra.errors import ShapeError, UsageError
+from recurra.layers.core import Core
+
+__all__ = ["Stack"]
+
+
+@final
+class Stack(nn.Module):
+    r"""Recurrent layers on top of each other; each reads the outputs of the one below.
+
+    .. math:: y^{(l)} = \mathrm{layer}_l(\mathrm{dropout}(y^{(l-1)})) \; [\, + \; y^{(l-1)} \text{ with residual} \,]
+
+    Args:
+        layers: cores, the lowest first; a `Bidirectional` too, but then the stack cannot be stepped.
+        dropout: share of each layer's outputs set to zero in training, the last layer's excepted.
+        residual: add a layer's input to its output, wherever the two are of the same size.
+
+    Shapes: x (B, T, I), y (B, T, H of the last layer); the state is the tuple of the layers' states.
+
+    Example:
+        >>> import torch
+        >>> from recurra.cells import GRU, LSTM
+        >>> from recurra.layers import Dense, Recurrent
+        >>> stack = Stack(Recurrent(LSTM(), Dense(3, 5)), Recurrent(GRU(), Dense(5, 4)), dropout=0.2)
+        >>> y, (lower, upper) = stack(torch.zeros(2, 7, 3))
+        >>> y.shape, lower.c.shape
+        (torch.Size([2, 7, 4]), torch.Size([2, 5]))
+    """
+
+    def __init__(self, *layers: nn.Module, dropout: float = 0.0, residual: bool = False) -> None:
+        super().__init__()
+        if not layers:
+            raise UsageError("Stack() has no layers; wanted at least one")
+        self.layers, self.dropout, self.residual = nn.ModuleList(layers), nn.Dropout(dropout), residual
+
+    def initial(self, batch: int, *extent: int) -> tuple[Any, ...]:
+        """The states that the layers start from."""
+        return tuple(layer.initial(batch, *extent) for layer in self._cores())
+
+    def forward(
+        self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Any, ...]]:
+        """Run all layers along x."""
+        after = []
+        for k, (layer, before) in enumerate(zip(self.layers, self._before(state), strict=True)):
+            below = self.dropout(x) if k else x
+            y, end = layer(below, before, lengths, resets)
+            x = self._joined(y, below)
+            after.append(end)
+        return x, tuple(after)
+
+    sequence = forward
+
+    def step(self, x: Tensor, state: Any, memory: Any = None) -> tuple[Tensor, tuple[Any, ...]]:
+        """One step of all layers; a stack is stepped as it is trained or evaluated, dropout included."""
+        after = []
+        for k, (layer, before) in enumerate(zip(self._cores(), self._before(state), strict=True)):
+            below = self.dropout(x) if k else x
+            y, end = layer.step(below, before, memory)
+            x = self._joined(y, below)
+            after.append(end)
+        return x, tuple(after)
+
+    def states(
+        self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None
+    ) -> tuple[Any, ...]:
+        """Every layer's state after every step, each field (B, T, H)."""
+        every = []
+        for k, (layer, before) in enumerate(zip(self.layers, self._before(state), strict=True)):
+            below = self.dropout(x) if k else x
+            every.append(cast("Any", layer).states(below, before, lengths, resets))
+            x = self._joined(layer(below, before, lengths, resets)[0], below)
+        return tuple(every)
+
+    def extra_repr(self) -> str:
+        return f"residual={self.residual}"
+
+    def _before(self, state: Any) -> Sequence[Any]:
+        if state is None:
+            return [None] * len(self.layers)
+        if not isinstance(state, tuple) or len(state) != len(self.layers):
+            raise ShapeError(f"state is {type(state).__name__}; wanted a tuple of {len(self.layers)}, one for each layer")
+        return state
+
+    def _joined(self, y: Tensor, below: Tensor) -> Tensor:
+        return y + below if self.residual and y.shape == below.shape else y
+
+    def _cores(self) -> list[Core]:
+        return [cast("Core", layer) for layer in self.layers]

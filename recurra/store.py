@@ -1,0 +1,123 @@
+"""Files that are whole or not there: JSON and safetensors, never pickle.
+
+Every file is written under a temporary name beside its target, flushed to the disk, and renamed; then the folder is
+flushed too. A reader therefore meets the old file or the new one, also after a power cut.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from recurra.errors import ModelFileError, ResourceError
+
+__all__ = ["append_line", "publish", "read_json", "read_tensors", "sha256", "write_json", "write_tensors"]
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON; NaN and infinities are refused."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    _replace(path, text.encode() + b"\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read what `write_json` wrote; ModelFileError names the place where the file is not JSON."""
+    try:
+        return json.loads(path.read_text("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: no such file") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path}: not the JSON that recurra writes ({error})") from None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write named tensors as safetensors; tensors that share memory are written once each."""
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    _replace(path, safetensors.torch.save(plain))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read what `write_tensors` wrote; a damaged file is a ModelFileError."""
+    try:
+        return safetensors.torch.load(path.read_bytes())
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: no such file") from None
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ModelFileError(f"{path}: not a sound safetensors file ({error})") from None
+
+
+def append_line(path: Path, value: Any) -> None:
+    """Append `value` to a JSON-lines log."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def publish(target: Path, fill: Callable[[Path], None]) -> None:
+    """Make a folder whole: `fill` writes into a temporary one, which then takes the name `target` in one step."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        fill(temporary)
+        _sync(temporary)
+        temporary.rename(target)
+        _sync(target.parent)
+    except OSError as error:
+        raise _refused(target, error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _refused(path, error) from None
+
+
+def _sync(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there, and the rename is journalled
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _refused(path: Path, error: OSError) -> ResourceError:
+    return ResourceError(f"{path}: cannot be written ({error.strerror}); free space or choose another folder")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a key stands twice")
+    return table
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(f"{word} is not a number")
