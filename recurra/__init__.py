@@ -1,6 +1,7 @@
 """Recurrent sequence models on PyTorch.
 
 Layers: ``recurra.LSTM(64, 256, layers=2)``, or any cell of your own: ``recurra.layers.Recurrent(MyCell(), Dense(64, 256))``.
+Tasks: ``recurra.Text(hidden=256).fit("book.txt", out="runs/book")``; ``recurra.load("runs/book")`` opens a run again.
 """
 
 from importlib import import_module
@@ -8,9 +9,16 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOMES = {"Elman": "layers", "GRU": "layers", "LSTM": "layers"}
+_HOMES = {
+    "Elman": "layers",
+    "GRU": "layers",
+    "LSTM": "layers",
+    "Run": "tasks.runs",
+    "Text": "tasks.options",
+    "load": "tasks.runs",
+}
 
-__all__ = ["GRU", "LSTM", "Elman", "__version__"]
+__all__ = ["GRU", "LSTM", "Elman", "Run", "Text", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:

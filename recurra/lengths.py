@@ -9,7 +9,10 @@ from torch import Tensor
 
 from recurra.errors import ShapeError
 
-__all__ = ["check", "mask", "reverse", "reverse_resets"]
+__all__ = ["check", "cut", "mask", "reverse", "reverse_resets"]
+
+
+WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def mask(lengths: Tensor, steps: int) -> Tensor:
@@ -20,6 +23,17 @@ def mask(lengths: Tensor, steps: int) -> Tensor:
             [False, False, False]])
     """
     return torch.arange(steps, device=lengths.device) < lengths[:, None]
+
+
+def cut(x: Tensor, lengths: Tensor) -> Tensor:
+    """(B, T, ...): x with zeros behind each row's length.
+
+    >>> cut(torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor([3, 1]))
+    tensor([[1, 2, 3],
+            [4, 0, 0]])
+    """
+    inside = mask(lengths.to(x.device), x.shape[1])
+    return torch.where(inside.view(*inside.shape, *[1] * (x.dim() - 2)), x, torch.zeros_like(x))
 
 
 def reverse(x: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -45,7 +59,7 @@ def reverse_resets(resets: Tensor, lengths: Tensor | None = None) -> Tensor:
     """
     ahead = torch.cat([resets[:, 1:], torch.zeros_like(resets[:, :1])], dim=1)
     if lengths is not None:
-        ahead = ahead & mask(lengths - 1, resets.shape[1])
+        ahead = ahead & mask(lengths, resets.shape[1] + 1)[:, 1:]
     return reverse(ahead, lengths)
 
 
@@ -53,7 +67,7 @@ def check(x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> None:
     """Refuse lengths and resets that do not fit x (B, T, ...)."""
     batch, steps = x.shape[:2]
     if lengths is not None:
-        if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
+        if lengths.shape != (batch,) or lengths.dtype not in WHOLE:
             raise ShapeError(f"lengths is {tuple(lengths.shape)} of {lengths.dtype}; wanted ({batch},) of whole numbers")
         if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps:
             raise ShapeError(

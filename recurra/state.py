@@ -24,6 +24,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from recurra.errors import ShapeError
+
 __all__ = ["State", "cat", "detach", "map", "named", "rebuild", "split", "take", "where"]
 
 State: TypeAlias = Any
@@ -63,6 +65,9 @@ def cat(states: Sequence[State]) -> State:
 def split(state: State, sizes: Sequence[int]) -> list[State]:
     """The inverse of `cat`: states of `sizes` rows each."""
     bounds = [0, *accumulate(sizes)]
+    for name, part in named(state).items():
+        if len(part) != bounds[-1]:
+            raise ShapeError(f"sizes add up to {bounds[-1]}; wanted {len(part)}, the rows of {name}")
     return [map(itemgetter(slice(a, b)), state) for a, b in pairwise(bounds)]
 
 

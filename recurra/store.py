@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,23 @@ from torch import Tensor
 
 from recurra.errors import ModelFileError, ResourceError
 
-__all__ = ["append_line", "publish", "read_json", "read_tensors", "sha256", "write_json", "write_tensors"]
+__all__ = [
+    "append_line",
+    "keep_lines",
+    "publish",
+    "read_json",
+    "read_tensors",
+    "sha256",
+    "write_json",
+    "write_tensors",
+    "write_text",
+]
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON; NaN and infinities are refused."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    _replace(path, text.encode() + b"\n")
+    _replace(path, [text.encode(), b"\n"])
 
 
 def read_json(path: Path) -> Any:
@@ -33,6 +44,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: not the JSON that recurra writes ({error})") from None
 
@@ -40,7 +53,7 @@ def read_json(path: Path) -> Any:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write named tensors as safetensors; tensors that share memory are written once each."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    _replace(path, safetensors.torch.save(plain))
+    _replace(path, [safetensors.torch.save(plain)])
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -49,8 +62,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return safetensors.torch.load(path.read_bytes())
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from None
     except (SafetensorError, ValueError, KeyError) as error:
         raise ModelFileError(f"{path}: not a sound safetensors file ({error})") from None
+
+
+def write_text(path: Path, lines: Iterable[str]) -> None:
+    """Write lines of text; the file appears when the last one is written."""
+    _replace(path, (line.encode() + b"\n" for line in lines))
 
 
 def append_line(path: Path, value: Any) -> None:
@@ -60,6 +80,21 @@ def append_line(path: Path, value: Any) -> None:
             file.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
     except OSError as error:
         raise _refused(path, error) from None
+
+
+def keep_lines(path: Path, keep: Callable[[Any], bool]) -> None:
+    """Drop the lines of a JSON-lines log that `keep` refuses, and a last one that was cut off; a missing log stays missing."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_bytes().split(b"\n"):  # bytes: the last line may end inside a character
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if keep(value):
+            kept.append(line + b"\n")
+    _replace(path, kept)
 
 
 def sha256(path: Path) -> str:
@@ -84,18 +119,20 @@ def publish(target: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: Iterable[bytes]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            file.writelines(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise _refused(path, error) from None
+    finally:  # also after an interrupt; where the place itself cannot be, neither can this
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:
@@ -109,7 +146,7 @@ def _sync(folder: Path) -> None:
 
 
 def _refused(path: Path, error: OSError) -> ResourceError:
-    return ResourceError(f"{path}: cannot be written ({error.strerror}); free space or choose another folder")
+    return ResourceError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class Dense(Wiring):
         input_size: I, the size of each input vector.
         hidden_size: H, the number of units.
         projected_size: P, for cells that project their state.
-        bias: whether maps have a bias.
+        bias: whether maps have a bias; norms always do.
 
     Shapes: x (B, T, I), state (B, H), y (B, T, H).
     """
@@ -175,7 +175,8 @@ class Dense(Wiring):
 
     def weights(self, cell: Cell) -> dict[str, Start]:
         table = super().weights(cell)
-        return table if self.bias else {name: start for name, start in table.items() if not name.endswith("_bias")}
+        biases = set() if self.bias else {f"{name}_bias" for name in ("input", *cell.maps)}
+        return {name: start for name, start in table.items() if name not in biases}
 
     def apply(self, v: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return F.linear(v, weight, bias)

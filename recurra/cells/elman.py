@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from recurra.cells.cell import Cell, Maps, Parts
+from recurra.errors import UsageError
 
 __all__ = ["Elman"]
 
@@ -32,6 +33,10 @@ class Elman(Cell):
         """The last output."""
 
         h: Tensor
+
+    def __post_init__(self) -> None:
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise UsageError(f"nonlinearity is {self.nonlinearity!r}; wanted 'tanh' or 'relu'")
 
     def step(self, x: Parts, s: State, m: Maps) -> tuple[Tensor, State]:
         """One step of the equation above."""

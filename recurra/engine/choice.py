@@ -1,15 +1,18 @@
 """Which engine runs a layer."""
 
 import os
+from typing import Any
+
+from torch import Tensor
 
 from recurra.cells import Cell
-from recurra.engine.engine import Engine
+from recurra.engine.engine import Engine, Job
 from recurra.engine.fold import Fold
 from recurra.engine.kernels import TorchKernels
 from recurra.errors import UsageError, near_miss
-from recurra.wirings import Wiring
+from recurra.wirings import Weights, Wiring
 
-__all__ = ["ENGINES", "choose"]
+__all__ = ["ENGINES", "choose", "run"]
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (TorchKernels(), Fold())}
 """All engines by name, the first choice first."""
@@ -25,3 +28,9 @@ def choose(cell: Cell, wiring: Wiring) -> Engine:
     if not ENGINES[forced].takes(cell, wiring):
         raise UsageError(f"RECURRA_ENGINE={forced}: it does not run {cell} wired by {type(wiring).__name__}; unset it")
     return ENGINES[forced]
+
+
+def run(engine: Engine, cell: Cell, wiring: Wiring, weights: Weights, job: Job) -> tuple[Tensor, Any]:
+    """Run the job by `engine`, by the fold where the engine cannot."""
+    able = engine if engine.can(job) else Fold()
+    return able.run(cell, wiring, weights, job)

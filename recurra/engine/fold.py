@@ -40,9 +40,10 @@ class Fold:
         for t, x in enumerate(wiring.project(cell, weights, job.x)):
             if job.noise:
                 maps = wiring.bind(cell, weights, {name: mask[:, t] for name, mask in job.noise.items()})
+            before = state
             if job.resets is not None:
-                state = states.where(job.resets[:, t], states.map(torch.zeros_like, state), state)
-            y, after = cell.step(x, state, maps)
+                before = states.where(job.resets[:, t], states.map(torch.zeros_like, state), state)
+            y, after = cell.step(x, before, maps)
             if job.lengths is not None:
                 live = t < job.lengths
                 y = states.where(live, y, torch.zeros_like(y))

@@ -36,8 +36,9 @@ class TorchKernels:
         return cell in KERNELS and isinstance(wiring, Dense)
 
     def can(self, job: Job) -> bool:
-        """All but resets inside a row, and an empty batch."""
-        return job.resets is None and not job.noise and len(job.x) > 0
+        """All but noise, resets inside a row, and a batch without a step."""
+        steps = len(job.x) > 0 if job.lengths is None else bool(job.lengths.any())
+        return steps and job.resets is None and not job.noise
 
     def run(self, cell: Cell, wiring: Wiring, weights: Weights, job: Job) -> tuple[Tensor, Any]:
         """One call of the kernel; rows of length 0, which torch refuses, stay outside."""
@@ -45,8 +46,6 @@ class TorchKernels:
         if lengths is None:
             return _call(cell, weights, x, state)
         rows = lengths.nonzero().flatten()
-        if not len(rows):
-            return x.new_zeros(*x.shape[:2], state[0].shape[-1]), state
         packed = pack_padded_sequence(x[rows], lengths[rows].cpu(), batch_first=True, enforce_sorted=False)
         order, back = packed.sorted_indices, packed.unsorted_indices
         assert order is not None

@@ -52,8 +52,8 @@ class Bidirectional(nn.Module):
         """Run both along x (B, T, I)."""
         if state is not None:
             raise UsageError(f"Bidirectional got a state, {type(state).__name__}; it reads whole sequences and takes none")
-        behind = None if resets is None else ragged.reverse_resets(resets, lengths)
         ahead, end = self.forwards(x, None, lengths, resets)
+        behind = None if resets is None else ragged.reverse_resets(resets, lengths)
         back, beginning = self.backwards(ragged.reverse(x, lengths), None, lengths, behind)
         return torch.cat([ahead, ragged.reverse(back, lengths)], dim=2), Ends(end, beginning)
 

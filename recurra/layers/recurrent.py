@@ -10,6 +10,7 @@ from recurra import lengths as ragged
 from recurra import state as states
 from recurra.cells import Cell
 from recurra.engine import Engine, Fold, choose
+from recurra.engine.choice import run
 from recurra.engine.engine import Job
 from recurra.errors import ShapeError, UsageError
 from recurra.wirings import Wiring
@@ -79,14 +80,13 @@ class Recurrent(nn.Module):
         noise: Mapping[str, Tensor] | None = None,
     ) -> tuple[Tensor, Any]:
         """Run along x (B, T, I) from `state`; see the class for shapes and :mod:`recurra.lengths` for ragged rows."""
-        job = self._job(x, state, lengths, resets, noise)
-        engine = self.engine if self.engine.can(job) else Fold()
-        return engine.run(self.cell, self.wiring, self.weights, job)
+        return run(self.engine, self.cell, self.wiring, self.weights, self._job(x, state, lengths, resets, noise))
 
     sequence = forward
 
     def step(self, x: Tensor, state: Any, memory: Any = None) -> tuple[Tensor, Any]:
         """One step, x (B, I) -> y (B, H), and the next state."""
+        self.wiring.check(x[:, None])
         self._check_noise({})
         [gates] = self.wiring.project(self.cell, self.weights, x[:, None])
         return self.cell.step(gates, state, self.wiring.bind(self.cell, self.weights, {}))

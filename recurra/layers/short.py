@@ -3,6 +3,7 @@
 from recurra import cells
 from recurra.cells import Cell
 from recurra.engine import Engine
+from recurra.errors import UsageError
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.stack import Stack
 from recurra.wirings import Dense
@@ -28,6 +29,8 @@ def stacked(
         >>> y.shape, len(state)
         (torch.Size([2, 7, 5]), 2)
     """
+    if layers < 1:
+        raise UsageError(f"layers is {layers}; wanted at least 1")
     sizes = [input_size, *[hidden_size] * (layers - 1)]
     built = (Recurrent(cell, Dense(size, hidden_size), engine=engine) for size in sizes)
     return Stack(*built, dropout=dropout, residual=residual)

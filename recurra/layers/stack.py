@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from recurra.errors import ShapeError, UsageError
 from recurra.layers.core import Core
+from recurra.lengths import cut
 
 __all__ = ["Stack"]
 
@@ -20,7 +21,7 @@ class Stack(nn.Module):
     Args:
         layers: cores, the lowest first; a `Bidirectional` too, but then the stack cannot be stepped.
         dropout: share of each layer's outputs set to zero in training, the last layer's excepted.
-        residual: add a layer's input to its output, wherever the two are of the same size.
+        residual: add what a layer reads, before dropout, to its output, wherever the two are of the same size.
 
     Shapes: x (B, T, I), y (B, T, H of the last layer); the state is the tuple of the layers' states.
 
@@ -38,6 +39,8 @@ class Stack(nn.Module):
         super().__init__()
         if not layers:
             raise UsageError("Stack() has no layers; wanted at least one")
+        if not 0 <= dropout <= 1:
+            raise UsageError(f"dropout is {dropout}; wanted 0 to 1")
         self.layers, self.dropout, self.residual = nn.ModuleList(layers), nn.Dropout(dropout), residual
 
     def initial(self, batch: int, *extent: int) -> tuple[Any, ...]:
@@ -50,10 +53,11 @@ class Stack(nn.Module):
         """Run all layers along x."""
         after = []
         for k, (layer, before) in enumerate(zip(self.layers, self._before(state), strict=True)):
-            below = self.dropout(x) if k else x
-            y, end = layer(below, before, lengths, resets)
-            x = self._joined(y, below)
+            y, end = layer(self.dropout(x) if k else x, before, lengths, resets)
+            x = self._joined(y, x)
             after.append(end)
+        if self.residual and lengths is not None:
+            x = cut(x, lengths)  # the inputs that were added reach behind a row's end
         return x, tuple(after)
 
     sequence = forward
@@ -62,9 +66,8 @@ class Stack(nn.Module):
         """One step of all layers; a stack is stepped as it is trained or evaluated, dropout included."""
         after = []
         for k, (layer, before) in enumerate(zip(self._cores(), self._before(state), strict=True)):
-            below = self.dropout(x) if k else x
-            y, end = layer.step(below, before, memory)
-            x = self._joined(y, below)
+            y, end = layer.step(self.dropout(x) if k else x, before, memory)
+            x = self._joined(y, x)
             after.append(end)
         return x, tuple(after)
 
@@ -73,10 +76,10 @@ class Stack(nn.Module):
     ) -> tuple[Any, ...]:
         """Every layer's state after every step, each field (B, T, H)."""
         every = []
-        for k, (layer, before) in enumerate(zip(self.layers, self._before(state), strict=True)):
+        for k, (layer, before) in enumerate(zip(self._cores(), self._before(state), strict=True)):
             below = self.dropout(x) if k else x
             every.append(cast("Any", layer).states(below, before, lengths, resets))
-            x = self._joined(layer(below, before, lengths, resets)[0], below)
+            x = self._joined(layer.sequence(below, before, lengths, resets)[0], x)
         return tuple(every)
 
     def extra_repr(self) -> str:
@@ -85,12 +88,16 @@ class Stack(nn.Module):
     def _before(self, state: Any) -> Sequence[Any]:
         if state is None:
             return [None] * len(self.layers)
-        if not isinstance(state, tuple) or len(state) != len(self.layers):
-            raise ShapeError(f"state is {type(state).__name__}; wanted a tuple of {len(self.layers)}, one for each layer")
+        if type(state) is not tuple or len(state) != len(self.layers):  # Ends and other NamedTuples are no stack's state
+            came = f"a tuple of {len(state)}" if type(state) is tuple else type(state).__name__
+            raise ShapeError(f"state is {came}; wanted a tuple of {len(self.layers)}, one for each layer")
         return state
 
     def _joined(self, y: Tensor, below: Tensor) -> Tensor:
         return y + below if self.residual and y.shape == below.shape else y
 
     def _cores(self) -> list[Core]:
+        for layer in self.layers:
+            if not hasattr(layer, "step"):
+                raise UsageError(f"{type(layer).__name__} reads whole sequences; a stack with one has no steps")
         return [cast("Core", layer) for layer in self.layers]

@@ -1,0 +1,223 @@
+"""The command line: words on a terminal. Importing it imports neither torch nor numpy."""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from typer.core import TyperGroup
+
+from recurra.cli.words import option_help, split
+from recurra.errors import RecurraError, ResourceError, UsageError
+from recurra.tasks.console import terminal
+from recurra.tasks.options import TASKS, TaskOptions, TextGeneration
+
+if TYPE_CHECKING:
+    from recurra.tasks.runs import Run
+
+__all__ = ["app", "main"]
+
+CODES = """Exit codes: 0 done, 2 usage, 3 bad data, 4 bad model file, 5 no usable checkpoint, 6 resources, 7 numeric,
+8 run folder in use, 75 stopped but resumable. --debug, anywhere, shows the traceback of an error."""
+
+
+class _InOrder(TyperGroup):
+    """Commands in the order of a run's life."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        order = ["train", "resume", "evaluate", "predict", "generate", "tasks", "cells"]
+        return sorted(self.commands, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def _group(help: str) -> typer.Typer:
+    return typer.Typer(
+        cls=_InOrder,
+        help=help,
+        epilog=CODES,
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+
+app = _group("Recurrent sequence models: train one on your data with one command, then use it.")
+train = _group("Train a model of your data.")
+app.add_typer(train, name="train")
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, as recurra train made it")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+def main() -> None:
+    """What the command `recurra` runs."""
+    debug = "--debug" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--debug"]
+    try:
+        app()
+    except BrokenPipeError:  # the reader went away, as in: recurra generate RUN | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except RecurraError as error:
+        _fail(error, debug)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        _fail(ResourceError(f"out of memory ({str(error).splitlines()[0]}); try a smaller batch, window or hidden"), debug)
+
+
+def _fail(error: RecurraError, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+    print(f"recurra: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _trainer(options: type[TaskOptions]) -> Callable[..., None]:
+    def command(
+        words: Annotated[list[str] | None, typer.Argument(metavar="[DATA] [name=value ...]", show_default=False)] = None,
+        out: Annotated[
+            Path | None, typer.Option(metavar="RUN", help="the run folder to make; runs/TASK-N if not given")
+        ] = None,
+    ) -> None:
+        data, pairs = split(words or [])
+        run = options.parse(pairs).fit(data, out=out)
+        _say_what_next(run)
+
+    return command
+
+
+for _task, _options in TASKS.items():
+    train.command(_task, help=f"Train {_options.summary}.", short_help=_options.summary, epilog=option_help(_options))(
+        _trainer(_options)
+    )
+
+
+@app.command()
+def resume(folder: RunFolder) -> None:
+    """Go on with a training that was stopped or killed, exactly where it was."""
+    _say_what_next(_open(folder).train())
+
+
+@app.command()
+def evaluate(
+    folder: RunFolder,
+    data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="other data than the held-out part")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a run, each figure with its interval and beside naive baselines."""
+    evaluation = _open(folder).evaluate(data)
+    if as_json:
+        print(json.dumps(evaluation.as_json(), indent=2))
+    else:
+        from recurra.tasks.watch import show_evaluation
+
+        show_evaluation(evaluation, terminal())
+
+
+@app.command()
+def predict(
+    folder: RunFolder,
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="what to predict for")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write there instead of to the terminal")] = None,
+    as_json: Json = False,
+) -> None:
+    """Apply a run to data: for text, the bits per character of each line. Tab-separated, or JSON lines."""
+    lines = _rows(_open(folder).predict(data), as_json)
+    if out is None:
+        for line in lines:
+            print(line)
+    else:
+        from recurra import store
+
+        store.write_text(out, lines)
+
+
+@app.command(epilog=option_help(TextGeneration))
+def generate(
+    folder: RunFolder,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[name=value ...]", show_default=False)] = None,
+) -> None:
+    """Write with a run, symbol by symbol."""
+    run = _open(folder)
+    data, pairs = split(words or [])
+    if data is not None:
+        raise UsageError(f"{data}: wanted name=value, such as prompt='{data}'")
+    options = run.generation.parse(pairs)
+    for piece in run.generate(**options.model_dump()):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    print()
+
+
+@app.command()
+def tasks() -> None:
+    """List the tasks."""
+    _table(["task", "what it makes"], [[name, kind.summary] for name, kind in TASKS.items()])
+    print("\nrecurra train TASK --help lists the options of a task.")
+
+
+@app.command()
+def cells(
+    size: Annotated[int, typer.Option(help="units to count the parameters for")] = 256,
+) -> None:
+    """List the cells, and which engine runs each on this machine."""
+    from recurra.cells import CELLS
+    from recurra.layers import Dense, Recurrent
+
+    layers = {name: Recurrent(cell, Dense(size, size)) for name, cell in CELLS.items()}
+    _table(
+        ["cell", "engine", f"parameters at {size}", "what it is"],
+        [
+            [
+                name,
+                layer.engine.name,
+                f"{sum(p.numel() for p in layer.parameters()):,}",
+                (layer.cell.__doc__ or "").split("\n")[0],
+            ]
+            for name, layer in layers.items()
+        ],
+    )
+
+
+def _open(folder: Path) -> "Run":
+    from recurra.tasks.runs import load
+
+    return load(folder)
+
+
+def _say_what_next(run: "Run") -> None:
+    folder = run.folder
+    print(f"\nThe run is in {folder}. Next:")
+    print(f"  recurra generate {folder} prompt='The ' temperature=0.7")
+    print(f"  recurra evaluate {folder} --json")
+    print(f"  recurra predict {folder} FILE")
+
+
+def _rows(items: Iterable[Mapping[str, Any]], as_json: bool) -> Iterable[str]:
+    for number, item in enumerate(items):
+        if as_json:
+            yield json.dumps(item)
+            continue
+        if number == 0:
+            yield "\t".join(item)
+        yield "\t".join(_cell(value) for value in item.values())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column.startswith("parameters") else "left")
+    for row in rows:
+        table.add_row(*row)
+    terminal().print(table)

@@ -1,0 +1,122 @@
+"""Text from files, a folder, or the standard library, and its honest split."""
+
+import hashlib
+import platform
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from recurra.errors import DataError
+
+__all__ = ["Corpus", "Document", "read", "reference"]
+
+
+class Document(NamedTuple):
+    """One text and where it came from."""
+
+    name: str
+    text: str
+
+
+class Corpus(NamedTuple):
+    """Documents in order, and what they are called together."""
+
+    source: str
+    documents: tuple[Document, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all names and texts: any change of a byte that is read changes it."""
+        digest = hashlib.sha256()
+        for name, text in self.documents:
+            for part in (Path(name).name.encode(), text.encode("utf-8", "surrogatepass")):
+                digest.update(len(part).to_bytes(8, "little") + part)
+        return digest.hexdigest()
+
+    @property
+    def characters(self) -> int:
+        """The length of all texts."""
+        return sum(len(document.text) for document in self.documents)
+
+    def split(self, share: float) -> tuple[str, str]:
+        """(learning text, held-out text), about `share` of the characters held out.
+
+        Many documents are split by document, chosen by the hash of their names, so that none stands on both sides. Fewer
+        than 20 are joined and split by position: the last part is held out.
+        """
+        if len(self.documents) < 20:
+            whole = "".join(document.text for document in self.documents)
+            at = round(len(whole) * (1 - share))
+            return whole[:at], whole[at:]
+        ranked = sorted(self.documents, key=lambda document: hashlib.sha256(Path(document.name).name.encode()).digest())
+        held_out, size = set[Document](), 0
+        for document in ranked:
+            if size + len(document.text) <= share * self.characters:
+                held_out.add(document)
+                size += len(document.text)
+        sides: tuple[list[str], list[str]] = ([], [])
+        for document in self.documents:
+            sides[document in held_out].append(document.text)
+        return "".join(sides[0]), "".join(sides[1])
+
+
+def read(path: Path, encoding: str = "utf-8") -> Corpus:
+    """Read a text file, or all ``*.txt`` files below a folder in the order of their names."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*.txt") if not any(part.startswith(".") for part in file.parts))
+        if not files:
+            raise DataError(f"{path}: no *.txt file in this folder; name a file, or a folder of .txt files")
+    else:
+        files = [path]
+    documents = tuple(Document(str(file), read_file(file, encoding)) for file in files)
+    if not any(document.text.strip() for document in documents):
+        raise DataError(f"{path}: no text in it; wanted at least a few thousand characters")
+    return Corpus(str(path), documents)
+
+
+def read_file(file: Path, encoding: str = "utf-8") -> str:
+    """The text of one file, with line ends as line feeds and without a byte order mark."""
+    try:
+        raw = file.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file or folder") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    if b"\0" in raw and not encoding.lower().replace("-", "").startswith(("utf16", "utf32")):
+        raise DataError(f"{file}: byte {raw.index(0)} is 0, so this is no text in {encoding}; wanted a text file")
+    try:
+        text = raw.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - raw.rfind(b"\n", 0, error.start)
+        found = f"{file}, line {line}, byte {column}: 0x{raw[error.start]:02x} is not {encoding}"
+        raise DataError(f"{found}; say encoding=latin-1, or what it is") from None
+    except LookupError:
+        raise DataError(f"{file}: encoding={encoding} is unknown; wanted utf-8, latin-1, cp1252, utf-16, ...") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def reference() -> Corpus:
+    """The reference manual of this Python, from `pydoc_data.topics`: English prose that every machine has.
+
+    A document is a topic. Topics share long passages; each paragraph is kept where it stands first. The text differs
+    from one Python version to the next.
+    """
+    from pydoc_data.topics import topics
+
+    seen: set[str] = set()
+    found = (Document(name, _fresh_paragraphs(topics[name], seen)) for name in sorted(topics))
+    documents = tuple(document for document in found if document.text)
+    return Corpus(f"the language reference of Python {platform.python_version()}", documents)
+
+
+def _fresh_paragraphs(text: str, seen: set[str]) -> str:
+    def fresh(paragraphs: Iterable[str]) -> Iterable[str]:
+        for paragraph in paragraphs:
+            key = " ".join(paragraph.split())
+            if key and key not in seen:
+                seen.add(key)
+                yield paragraph.strip("\n") + "\n\n"
+
+    return "".join(fresh(re.split(r"\n\s*\n", text)))

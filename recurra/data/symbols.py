@@ -1,0 +1,217 @@
+"""Text as numbers and back: characters, words, or byte pairs."""
+
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.errors import ModelFileError, UsageError, near_miss
+
+__all__ = ["Characters", "Subwords", "Symbols", "Words"]
+
+UNKNOWN = 0
+"""The number of the symbol that stands for all that was never seen; it is never generated."""
+
+
+class Symbols(ABC):
+    """A vocabulary. Number 0 is the unknown symbol."""
+
+    unit: str
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """V, the unknown symbol included."""
+
+    @abstractmethod
+    def encode(self, text: str) -> NDArray[np.int64]:
+        """The numbers of a text."""
+
+    @abstractmethod
+    def decode(self, ids: list[int]) -> str:
+        """The text of some numbers."""
+
+    @abstractmethod
+    def tail(self, before: list[int], new: int) -> str:
+        """What symbol `new` adds to the text after `before`, as far as it is complete."""
+
+    @abstractmethod
+    def refuse(self, text: str) -> str | None:
+        """Why a prompt cannot be continued, or None: symbols without a number, where the unknown one was never learnt."""
+
+    @abstractmethod
+    def as_json(self) -> dict[str, Any]:
+        """What `Symbols.from_json` reads."""
+
+    @staticmethod
+    def learn(unit: str, text: str, size: int) -> "Symbols":
+        """The vocabulary of a text; `size` limits words and byte pairs."""
+        symbols: Symbols = _kind(unit).of(text, size)
+        return symbols
+
+    @staticmethod
+    def from_json(value: Any) -> "Symbols":
+        """The inverse of `as_json`."""
+        try:
+            symbols: Symbols = _kind(value["unit"])(value["entries"])
+        except (KeyError, TypeError, ValueError, UsageError) as error:
+            raise ModelFileError(f"vocabulary: not one that recurra writes ({error!r})") from None
+        return symbols
+
+
+@final
+class Characters(Symbols):
+    """Every character that the learning text has.
+
+    Example:
+        >>> symbols = Characters.of("banana")
+        >>> symbols.encode("bad"), symbols.decode([2, 1])
+        (array([2, 1, 0]), 'ba')
+    """
+
+    unit = "character"
+
+    def __init__(self, entries: list[str]) -> None:
+        self.entries = entries
+        self.codes = np.array([ord(entry) for entry in entries], np.int64)
+
+    @classmethod
+    def of(cls, text: str, size: int | None = None) -> "Characters":  # noqa: ARG003 - all of them, whatever the size
+        """The characters of a text, in the order of their code points."""
+        return cls(sorted(set(text)))
+
+    def __len__(self) -> int:
+        return len(self.entries) + 1
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
+        places = np.searchsorted(self.codes, codes).clip(max=len(self.codes) - 1)
+        return np.where(self.codes[places] == codes, places + 1, UNKNOWN)
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(self.entries[i - 1] if i else "\ufffd" for i in ids)
+
+    def tail(self, before: list[int], new: int) -> str:
+        return self.decode([new])
+
+    def refuse(self, text: str) -> str | None:
+        strange = sorted(set(text) - set(self.entries), key=text.index)
+        if not strange:
+            return None
+        return f"{strange[0]!r} at place {text.index(strange[0]) + 1} is none of the {len(self.entries)} characters learnt"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"unit": self.unit, "entries": self.entries}
+
+
+@final
+class Words(Symbols):
+    r"""The most frequent words between blanks; the end of a line is a word too. Others become the unknown word.
+
+    Example:
+        >>> symbols = Words.of("a rose is a rose\n", size=4)
+        >>> symbols.encode("a rose was a rose\n"), symbols.decode([1, 2])
+        (array([1, 2, 0, 1, 2, 4]), 'a rose')
+    """
+
+    unit = "word"
+
+    def __init__(self, entries: list[str]) -> None:
+        self.entries = entries
+        self.numbers = {entry: number for number, entry in enumerate(entries, 1)}
+
+    @classmethod
+    def of(cls, text: str, size: int) -> "Words":
+        """The `size` most frequent words of a text."""
+        return cls([word for word, _ in Counter(_words(text)).most_common(size)])
+
+    def __len__(self) -> int:
+        return len(self.entries) + 1
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        return np.fromiter((self.numbers.get(word, UNKNOWN) for word in _words(text)), np.int64)
+
+    def decode(self, ids: list[int]) -> str:
+        return re.sub(" ?\n ?", "\n", " ".join(self.entries[i - 1] if i else "<unk>" for i in ids))
+
+    def tail(self, before: list[int], new: int) -> str:
+        return self.decode([*before[-1:], new])[len(self.decode(before[-1:])) :]
+
+    def refuse(self, text: str) -> str | None:
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"unit": self.unit, "entries": self.entries}
+
+
+@final
+class Subwords(Symbols):
+    """Byte pairs (Sennrich et al. 2016), learnt by the `tokenizers` library; every text has a number for each byte.
+
+    Example:
+        >>> symbols = Subwords.of("low lower lowest " * 20, size=270)
+        >>> symbols.decode(symbols.encode("lowest \u20ac").tolist())
+        'lowest \u20ac'
+    """
+
+    unit = "subword"
+
+    def __init__(self, entries: str) -> None:
+        self.tokenizer = _tokenizers().Tokenizer.from_str(entries)
+
+    @classmethod
+    def of(cls, text: str, size: int) -> "Subwords":
+        """At most `size` byte pairs, single bytes included."""
+        library = _tokenizers()
+        tokenizer = library.Tokenizer(library.models.BPE())
+        tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = library.decoders.ByteLevel()
+        trainer = library.trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=["<unk>"],
+            initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(text.splitlines(keepends=True), trainer)
+        return cls(tokenizer.to_str())
+
+    def __len__(self) -> int:
+        return int(self.tokenizer.get_vocab_size())
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        pieces = self.tokenizer.encode_batch(text.splitlines(keepends=True))
+        return np.fromiter((number for piece in pieces for number in piece.ids), np.int64)
+
+    def decode(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode(ids))
+
+    def tail(self, before: list[int], new: int) -> str:
+        recent = before[-8:]  # a character has at most four bytes, so nothing older can be incomplete
+        return self.decode([*recent, new]).rstrip("\ufffd")[len(self.decode(recent).rstrip("\ufffd")) :]
+
+    def refuse(self, text: str) -> str | None:
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"unit": self.unit, "entries": self.tokenizer.to_str()}
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\s]+|\n", text)
+
+
+def _kind(unit: str) -> Any:
+    kinds = {kind.unit: kind for kind in (Characters, Words, Subwords)}
+    if unit not in kinds:
+        raise UsageError(f"unit={unit}: {near_miss(unit, kinds)}")
+    return kinds[unit]
+
+
+def _tokenizers() -> Any:
+    try:
+        import tokenizers
+    except ImportError:
+        raise UsageError("unit=subword needs the tokenizers library; type: pip install 'recurra[text]'") from None
+    return tokenizers

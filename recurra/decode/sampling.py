@@ -1,0 +1,95 @@
+"""Drawing symbols from a core, one at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from recurra.errors import UsageError
+from recurra.layers import Core
+
+__all__ = ["Sampling", "sample"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    r"""How to choose the next symbol from its logits. The filters apply in the order below.
+
+    Args:
+        repetition: make symbols already there less likely: their logits are divided by this where above 0, else multiplied
+            (Keskar et al. 2019); 1 changes nothing.
+        temperature: logits are divided by it; 0 always takes the most probable symbol.
+        top_k: keep the k most probable; 0 keeps all.
+        top_p: keep the fewest that together have this probability (Holtzman et al. 2020); 1 keeps all.
+        min_p: keep those with at least this share of the highest probability (Nguyen et al. 2024); 0 keeps all.
+
+    Example:
+        >>> Sampling(top_k=2).probabilities(torch.tensor([[0.0, 2.0, 1.0]]))
+        tensor([[0.0000, 0.7311, 0.2689]])
+    """
+
+    repetition: float = 1.0
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+    def __post_init__(self) -> None:
+        fine = {
+            "repetition": self.repetition > 0,
+            "temperature": self.temperature >= 0,
+            "top_k": self.top_k >= 0,
+            "top_p": 0 < self.top_p <= 1,
+            "min_p": 0 <= self.min_p <= 1,
+        }
+        wanted = {
+            "repetition": "above 0",
+            "temperature": "0 or more",
+            "top_k": "0 or more",
+            "top_p": "above 0, up to 1",
+            "min_p": "0 to 1",
+        }
+        for field in fields(self):
+            if not fine[field.name]:
+                raise UsageError(f"{field.name} is {getattr(self, field.name)}; wanted {wanted[field.name]}")
+
+    def probabilities(self, logits: Tensor, seen: Tensor | None = None) -> Tensor:
+        """(B, V) logits -> (B, V) probabilities; `seen` (B, V) is true for symbols already there."""
+        if seen is not None and self.repetition != 1:
+            penalised = torch.where(logits > 0, logits / self.repetition, logits * self.repetition)
+            logits = torch.where(seen, penalised, logits)
+        if self.temperature == 0:
+            return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits.dtype)
+        logits = logits / self.temperature
+        if 0 < self.top_k < logits.shape[-1]:
+            least = logits.topk(self.top_k).values[..., -1:]
+            logits = logits.masked_fill(logits < least, -torch.inf)
+        if self.top_p < 1:
+            ordered, places = logits.softmax(-1).sort(descending=True)
+            before = ordered.cumsum(-1) - ordered  # the symbol that crosses the border stays
+            logits = logits.masked_fill((before >= self.top_p).gather(-1, places.argsort(-1)), -torch.inf)
+        if self.min_p > 0:
+            p = logits.softmax(-1)
+            logits = logits.masked_fill(p < self.min_p * p.amax(-1, keepdim=True), -torch.inf)
+        return logits.softmax(-1)
+
+
+@torch.no_grad()
+def sample(
+    core: Core, prompt: Tensor, sampling: Sampling, generator: torch.Generator, never: tuple[int, ...] = ()
+) -> Iterator[Tensor]:
+    """Yield symbols (B,) without end, each drawn after the `prompt` (B, T > 0) and all drawn before.
+
+    The state is carried from symbol to symbol, so each costs the same. `never` names symbols that are not drawn.
+    """
+    forbidden = torch.tensor(never, dtype=torch.long, device=prompt.device)
+    every, state = core.sequence(prompt)
+    logits = every[:, -1]
+    seen = torch.zeros_like(logits, dtype=torch.bool).scatter(1, prompt, value=True)
+    while True:
+        probabilities = sampling.probabilities(logits.index_fill(1, forbidden, -torch.inf), seen)
+        symbol = torch.multinomial(probabilities, 1, generator=generator)
+        yield symbol[:, 0]
+        seen = seen.scatter(1, symbol, value=True)
+        logits, state = core.step(symbol[:, 0], state)

@@ -1,0 +1,77 @@
+"""The recurrent language model."""
+
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from recurra.layers import Stack
+
+__all__ = ["LanguageModel"]
+
+
+@final
+class LanguageModel(nn.Module):
+    r"""Predicts the next symbol from all before it.
+
+    .. math:: p_t = \mathrm{softmax}(E' \, \mathrm{stack}(E[x_1], \dots, E[x_t]) + b)
+
+    Args:
+        symbols: V, the size of the vocabulary.
+        embedding_size: I, the size of the vector that stands for a symbol.
+        stack: recurrent layers, I to `hidden_size`.
+        hidden_size: H, the size of the stack's outputs.
+        dropout: share of the embeddings' and of the stack's outputs set to zero in training.
+        tied: predict with the embedding matrix itself (Press & Wolf 2017), through a map from H to I where they differ.
+
+    Shapes: symbols (B, T) -> logits (B, T, V). It is a core over symbols: its state is the stack's.
+
+    Example:
+        >>> from recurra.layers import LSTM
+        >>> model = LanguageModel(65, 16, LSTM(16, 32), 32)
+        >>> logits, state = model(torch.zeros(2, 7, dtype=torch.long))
+        >>> logits.shape, model.step(torch.zeros(2, dtype=torch.long), state)[0].shape
+        (torch.Size([2, 7, 65]), torch.Size([2, 65]))
+    """
+
+    def __init__(
+        self, symbols: int, embedding_size: int, stack: Stack, hidden_size: int, *, dropout: float = 0.0, tied: bool = False
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, embedding_size)
+        nn.init.normal_(self.embedding.weight, std=0.5 if not tied else embedding_size**-0.5)
+        self.stack, self.dropout = stack, nn.Dropout(dropout)
+        self.narrow = nn.Linear(hidden_size, embedding_size) if tied and hidden_size != embedding_size else nn.Identity()
+        self.output = nn.Linear(embedding_size if tied else hidden_size, symbols)
+        nn.init.zeros_(self.output.bias)
+        if tied:
+            self.output.weight = self.embedding.weight
+
+    def initial(self, batch: int, *extent: int) -> tuple[Any, ...]:
+        """The state that `batch` rows start from."""
+        return self.stack.initial(batch, *extent)
+
+    def forward(
+        self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Any, ...]]:
+        """Logits of the symbol after each, x (B, T) -> (B, T, V)."""
+        y, state = self.stack(self.dropout(self.embedding(x)), state, lengths, resets)
+        return self.output(self.narrow(self.dropout(y))), state
+
+    sequence = forward
+
+    def step(self, x: Tensor, state: Any, memory: Any = None) -> tuple[Tensor, tuple[Any, ...]]:
+        """Logits of the next symbol, x (B,) -> (B, V)."""
+        y, state = self.stack.step(self.dropout(self.embedding(x)), state, memory)
+        return self.output(self.narrow(self.dropout(y))), state
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers it has learnt, those in two places counted once."""
+        return sum(weight.numel() for weight in self.parameters())
+
+    @torch.no_grad()
+    def nats(self, x: Tensor, y: Tensor, state: Any, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
+        """(B, T): the negative log-probability of each target `y` after the symbols `x`; and the state at the end."""
+        logits, state = self(x, state, lengths)
+        return nn.functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape), state

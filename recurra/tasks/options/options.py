@@ -1,0 +1,132 @@
+"""Options: frozen values with types, bounds, units and help, from which the command line is made. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from recurra.errors import UsageError, near_miss
+
+if TYPE_CHECKING:
+    from recurra.tasks.runs import Run
+
+__all__ = ["Described", "Options", "TaskOptions", "described"]
+
+
+class Described(NamedTuple):
+    """One option as help shows it."""
+
+    name: str
+    kind: str
+    default: str
+    help: str
+
+
+class Options(BaseModel):
+    """Base of all options: unknown names are refused, with the nearest known one suggested."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise UsageError(_one_line(type(self), error)) from None
+
+    @classmethod
+    def parse(cls, pairs: Iterable[str]) -> Self:
+        """Options from words ``name=value``.
+
+        Example:
+            >>> from recurra.tasks.options import Text
+            >>> Text.parse(["hidden=64", "cell=gru"]).hidden
+            64
+        """
+        values: dict[str, str] = {}
+        for pair in pairs:
+            name, sign, value = pair.partition("=")
+            if not sign:
+                raise UsageError(f"{pair}: wanted name=value; {near_miss(name, cls.model_fields)}")
+            if name in values:
+                raise UsageError(f"{name} is given twice, as {values[name]} and {value}")
+            values[name] = value
+        return cls(**values)
+
+
+class TaskOptions(Options):
+    """Base of the options of a task; what is common to all tasks stands here."""
+
+    task: ClassVar[str]
+    summary: ClassVar[str]
+
+    cell: str = Field("lstm", description="the recurrent cell; recurra cells lists them")
+    hidden: int = Field(256, ge=1, description="units of each layer")
+    layers: int = Field(2, ge=1, description="recurrent layers on top of each other")
+    residual: bool = Field(False, description="add each layer's input to its output")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of activations set to zero between layers, in training")
+    batch: int = Field(16, ge=1, description="rows read side by side")
+    window: int = Field(64, ge=1, description="steps that the gradient travels back")
+    epochs: float = Field(12, gt=0, description="passes over the learning part")
+    steps: int = Field(0, ge=0, description="updates; 0 counts them from epochs")
+    optimizer: Literal["adamw", "adam", "nadam", "rmsprop", "sgd"] = Field("adamw", description="of torch.optim")
+    lr: float = Field(0.004, gt=0, description="highest learning rate")
+    schedule: Literal["constant", "cosine", "plateau", "onecycle"] = Field("cosine", description="how the rate moves")
+    warmup: int = Field(50, ge=0, description="updates over which the rate rises from zero (not with onecycle)")
+    weight_decay: float = Field(0.01, ge=0, description="pull of matrices towards zero")
+    clip: float = Field(1.0, ge=0, description="largest norm of the gradient; 0 for none")
+    clip_value: float = Field(0.0, ge=0, description="largest absolute value in the gradient; 0 for none")
+    patience: int = Field(0, ge=0, description="stop after so many looks without a better score; 0 never")
+    seed: int = Field(0, ge=0, description="of start weights, dropout and the order of data")
+    check: int = Field(0, ge=0, description="updates between looks at the held-out part, each saved; 0 makes 30 looks")
+    device: str = Field("auto", description="cpu, cuda, mps; auto takes a GPU where there is one")
+    engine: Literal["auto", "torch", "fold"] = Field("auto", description="how cells run; auto takes the fastest")
+
+    def fit(self, data: str | Path | None = None, *, out: str | Path | None = None, show: bool = True) -> Run:
+        """Train on `data` into the run folder `out` (by default ``runs/TASK-N``), and give back the finished run.
+
+        Args:
+            data: what the task reads; None takes its embedded default.
+            out: a folder that does not exist yet.
+            show: print the table of training as it grows.
+        """
+        page = import_module(f"recurra.tasks.{self.task}")
+        run: Run = page.begin(self, None if data is None else Path(data), None if out is None else Path(out))
+        return run.train(show=show)
+
+
+def described(options: type[Options]) -> list[Described]:
+    """Every option of a class, in the order of its definition."""
+    fields = options.model_fields.items()
+    return [Described(name, _kind(field), _default(field), field.description or "") for name, field in fields]
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _kind(field: FieldInfo) -> str:
+    annotation = field.annotation
+    if get_origin(annotation) is Literal:
+        return "|".join(get_args(annotation))
+    names: dict[Any, str] = {int: "whole number", float: "number", bool: "true|false", str: "text"}
+    bounds = [_bound(item) for item in field.metadata]
+    return " ".join([names[annotation], *[bound for bound in bounds if bound]])
+
+
+def _bound(item: Any) -> str:
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    return next((f"{sign} {getattr(item, name):g}" for name, sign in signs.items() if hasattr(item, name)), "")
+
+
+def _one_line(options: type[Options], error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return f"{name}: no such option of {options.__name__}; {near_miss(name, options.model_fields)}"
+    return f"{name}={first['input']}: wanted {_kind(options.model_fields[name])}"

@@ -1,0 +1,146 @@
+"""The run folder: one training, whole.
+
+=======================  ==============================================================================
+``run.json``             task, options, where the data lay and its fingerprint, versions
+``vocabulary.json``      and whatever else a task must know of its data
+``weights.safetensors``  the best weights so far
+``log.jsonl``            a line for each look at the held-out part
+``evaluation.json``      the figures at the end, beside their baselines
+``checkpoints/``         the newest three, each with a manifest and SHA-256
+=======================  ==============================================================================
+"""
+
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Self, final
+
+import torch
+from torch import nn
+
+from recurra import __version__, store
+from recurra.errors import DataError, ModelFileError, UsageError
+from recurra.tasks.console import terminal
+from recurra.tasks.evaluation import Evaluation
+from recurra.tasks.options import TASKS, Options, TaskOptions
+from recurra.tasks.watch import show_evaluation, watch
+
+__all__ = ["Run", "load"]
+
+FORMAT = 1
+
+
+@final
+class Run:
+    """A run folder: what `evaluate`, `predict`, `generate` and `resume` take.
+
+    Example:
+        >>> run = recurra.load("runs/text-1")                       # doctest: +SKIP
+        >>> print("".join(run.generate(prompt="The ", length=80)))  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "run.json").is_file():
+            raise ModelFileError(f"{folder}: not a run folder, it has no run.json; recurra train makes one")
+        self.folder = folder
+        self.facts: dict[str, Any] = store.read_json(folder / "run.json")
+        try:
+            if self.facts["format"] > FORMAT:
+                raise ModelFileError(
+                    f"{folder}: run format {self.facts['format']}, this recurra reads up to {FORMAT}; upgrade it"
+                )
+            self.options: TaskOptions = TASKS[self.facts["task"]](**self.facts["options"])
+        except (KeyError, TypeError, UsageError) as error:
+            raise ModelFileError(f"{folder / 'run.json'}: not what recurra writes ({error!r})") from None
+        self._page: Any = import_module(f"recurra.tasks.{self.options.task}")
+
+    @classmethod
+    def create(cls, folder: Path | None, options: TaskOptions, data: Mapping[str, Any], files: Mapping[str, Any]) -> Self:
+        """Make a run folder, whole or not at all; `files` are JSON files beside ``run.json``."""
+        folder = folder or _free(options.task)
+        if (folder / "run.json").exists():
+            raise UsageError(f"{folder}: holds a run already; recurra resume {folder} goes on with it, or choose another --out")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"{folder}: is there already and is not empty; choose another --out")
+        facts = {
+            "format": FORMAT,
+            "task": options.task,
+            "options": options.model_dump(),
+            "data": data,
+            "made_with": {"recurra": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        }
+
+        def fill(temporary: Path) -> None:
+            for name, value in {"run.json": facts, **files}.items():
+                store.write_json(temporary / name, value)
+
+        store.publish(folder, fill)
+        return cls(folder)
+
+    def read(self, name: str) -> Any:
+        """One of the run's JSON files."""
+        return store.read_json(self.folder / name)
+
+    def fill(self, model: nn.Module) -> None:
+        """Load the best weights so far into a model of the run's options."""
+        path = self.folder / "weights.safetensors"
+        if not path.exists():
+            raise ModelFileError(f"{path}: not there yet; recurra resume {self.folder} trains on")
+        try:
+            model.load_state_dict(store.read_tensors(path))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise ModelFileError(f"{path}: not the weights of {self.folder / 'run.json'} ({reason})") from None
+
+    def check_data(self, fingerprint: str) -> None:
+        """Refuse to go on with data that have changed."""
+        if fingerprint != self.facts["data"]["fingerprint"]:
+            raise DataError(
+                f"{self.facts['data']['source']}: changed since this run began; bring the old data back, or train anew"
+            )
+
+    def train(self, *, show: bool = True) -> Self:
+        """Train to the end, from the newest checkpoint if there is one; then measure, and keep the figures."""
+        console = terminal(quiet=not show)
+        watch(self._page.train(self), console)
+        evaluation = self.evaluate()
+        store.write_json(self.folder / "evaluation.json", evaluation.as_json())
+        show_evaluation(evaluation, console)
+        return self
+
+    def evaluate(self, data: str | Path | None = None) -> Evaluation:
+        """Every figure with interval and baselines, on the held-out part or on `data`."""
+        result: Evaluation = self._page.evaluate(self, None if data is None else Path(data))
+        return result
+
+    def predict(self, data: str | Path) -> Iterator[Mapping[str, Any]]:
+        """What the task predicts for each item of `data`, one mapping for each."""
+        items: Iterator[Mapping[str, Any]] = self._verb("predict")(self, Path(data))
+        return items
+
+    def generate(self, **options: Any) -> Iterator[str]:
+        """New text, piece by piece as it is made; options as ``recurra generate RUN --help`` lists them."""
+        pieces: Iterator[str] = self._verb("generate")(self, self.generation(**options))
+        return pieces
+
+    @property
+    def generation(self) -> type[Options]:
+        """The class of the options of `generate`."""
+        kind: type[Options] = self._verb("Generation", "generate")
+        return kind
+
+    def _verb(self, name: str, verb: str = "") -> Any:
+        if not hasattr(self._page, name):
+            raise UsageError(f"{self.folder}: the task {self.options.task} does not {verb or name}")
+        return getattr(self._page, name)
+
+
+def load(folder: str | Path) -> Run:
+    """Open a run folder."""
+    return Run(Path(folder))
+
+
+def _free(task: str) -> Path:
+    return next(path for k in range(1, sys.maxsize) if not (path := Path("runs") / f"{task}-{k}").exists())

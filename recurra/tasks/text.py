@@ -1,0 +1,238 @@
+"""The task `text`: a recurrent language model of characters, words or byte pairs."""
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recurra.data import Corpus, Streams, Symbols, Window, read, read_file, reference
+from recurra.decode import Sampling, sample
+from recurra.errors import DataError
+from recurra.losses import NextSymbol
+from recurra.metrics import KneserNey, Mean
+from recurra.models import LanguageModel
+from recurra.tasks import recipes
+from recurra.tasks.evaluation import Evaluation, Figure
+from recurra.tasks.options import Text, TextGeneration
+from recurra.tasks.runs import Run
+from recurra.train import Look, Loss, Report, Training
+
+__all__ = ["Generation", "begin", "evaluate", "generate", "predict", "train"]
+
+Generation = TextGeneration
+
+LOOK = 100_000  # symbols of the held-out part that a look during training reads
+SAMPLE = TextGeneration.parse(["length=160"])  # written at each look
+LOOK_ROWS = 32  # how many rows it reads side by side
+ROW = 150_000  # symbols that the measurement at the end reads in one row, its state carried along
+WINDOW = 256  # symbols of a window in the windowed measurement
+NGRAM_SYMBOLS = 5_000_000  # that the n-grams learn from
+BLOCK = 500  # symbols that stay together when intervals are resampled
+
+
+def begin(options: Text, data: Path | None, out: Path | None) -> Run:
+    """Read the data, learn the vocabulary, and make the run folder."""
+    recipes.cell(options)
+    recipes.device(options)
+    corpus = _corpus(data, options)
+    learnt, held_out = corpus.split(options.held_out)
+    symbols = Symbols.learn(options.unit, learnt, options.vocabulary)
+    Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
+    if len(symbols.encode(held_out)) < 2:
+        raise DataError(f"{corpus.source}: held_out={options.held_out} leaves nothing to measure on; wanted at least 2 symbols")
+    facts = {
+        "source": corpus.source if data is None else str(data.absolute()),
+        "embedded": data is None,
+        "fingerprint": corpus.fingerprint,
+        "characters": corpus.characters,
+    }
+    return Run.create(out, options, facts, {"vocabulary.json": symbols.as_json()})
+
+
+def train(run: Run) -> Iterator[Report]:
+    """Train, or go on from the newest checkpoint; yield a report for each look at the held-out part."""
+    options, symbols = _options(run), _symbols(run)
+    learnt, held_out = _parts(run)
+    torch.manual_seed(options.seed)
+    model = _model(run)
+    streams = Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
+    steps = options.steps or math.ceil(options.epochs * streams.per_epoch)
+    ids, scale = symbols.encode(held_out)[:LOOK], _bits_per(symbols, held_out)
+    loss, device = NextSymbol(options.smoothing), next(model.parameters()).device
+
+    def update(window: Window, carry: Any) -> Loss:
+        fresh = window.fresh or not options.carry
+        logits, state = model(window.x.to(device), None if fresh else carry)
+        return Loss(loss(logits, window.y.to(device)), window.x.numel(), state)
+
+    def look() -> Look:
+        bits = float(_nats(model, ids, math.ceil(len(ids) / LOOK_ROWS)).mean()) * scale
+        written = "".join(_write(model, symbols, SAMPLE))
+        return Look(bits, {f"bits/{_measured_in(symbols)}": bits}, written)
+
+    with Training(
+        model,
+        update,
+        streams,
+        optimizer=recipes.make_optimizer(options, model),
+        steps=steps,
+        schedule=recipes.schedule(options, steps),
+        clip=recipes.clip(options),
+        patience=options.patience,
+        carry=model.initial(streams.batch),
+        folder=run.folder,
+    ) as training:
+        yield from training.steps(look, recipes.check_every(options, steps))
+
+
+def evaluate(run: Run, data: Path | None) -> Evaluation:
+    """Bits per character (or word) with the state carried along, and in windows from zero, beside n-grams."""
+    symbols, model, options = _symbols(run), _trained(run), _options(run)
+    notes: list[str] = []
+    if data is None:
+        learnt, text = _parts(run)
+        name = "the held-out part"
+    else:
+        text, name = "".join(document.text for document in read(data, options.encoding).documents), str(data)
+        try:
+            learnt, _ = _parts(run)
+        except DataError as error:
+            learnt = ""
+            notes.append(f"no n-gram baselines, they need the learning text: {error}")
+    ids = symbols.encode(text)
+    if len(ids) < 2:
+        raise DataError(f"{name}: {len(ids)} symbols; wanted at least 2")
+    scale, unit = _bits_per(symbols, text), _measured_in(symbols)
+    unknown = int(np.count_nonzero(ids == 0))
+    notes.append(f"{len(text):,} characters, {len(ids):,} symbols of {len(symbols):,}, {unknown:,} of them unknown")
+    baselines: dict[str, float] = {}
+    if learnt:
+        order = 8 if symbols.unit == "character" else 5
+        rows = KneserNey(symbols.encode(learnt)[-NGRAM_SYMBOLS:], len(symbols), order).nats(ids)[:, 1:].mean(1) * scale
+        names = ["unigram", *(f"Kneser-Ney {n}-gram" for n in range(2, order + 1))]
+        baselines = dict(zip(names, rows.tolist(), strict=True))
+    figures = []
+    for how, row in (("state carried", ROW), (f"windows of {WINDOW} from zero", WINDOW)):
+        mean = Mean.of(_nats(model, ids, row) * scale, BLOCK)
+        figures.append(Figure(f"bits per {unit}, {how}", mean.value, mean.interval(), baselines))
+    return Evaluation("text", name, tuple(figures), tuple(notes))
+
+
+def predict(run: Run, data: Path) -> Iterator[Mapping[str, Any]]:
+    """Bits per character of each line of a file, every line read on its own."""
+    symbols, model = _symbols(run), _trained(run)
+    start = _start(symbols)
+    lines = enumerate(read_file(data, _options(run).encoding).splitlines(), 1)
+    while batch := list(islice(lines, LOOK_ROWS)):
+        rows = [np.concatenate([start, symbols.encode(line)]) for _, line in batch]
+        for (number, line), row, nats in zip(batch, rows, _row_nats(model, rows), strict=True):
+            bits = float(nats.sum()) / math.log(2)
+            yield {
+                "line": number,
+                "bits_per_character": bits / len(line) if line else None,
+                "characters": len(line),
+                "unknown": int(np.count_nonzero(row == 0)),
+            }
+
+
+def generate(run: Run, options: TextGeneration) -> Iterator[str]:
+    """Write text, piece by piece, beginning with the prompt."""
+    symbols = _symbols(run)
+    strange = symbols.refuse(options.prompt)
+    if strange:
+        raise DataError(f"prompt: {strange}")
+    model = _trained(run)
+    yield options.prompt
+    yield from _write(model, symbols, options)
+
+
+def _write(model: LanguageModel, symbols: Symbols, options: TextGeneration) -> Iterator[str]:
+    sampling = Sampling(options.repetition, options.temperature, options.top_k, options.top_p, options.min_p)
+    device = next(model.parameters()).device
+    prompt = symbols.encode(options.prompt) if options.prompt else _start(symbols)
+    generator = torch.Generator(device).manual_seed(options.seed)
+    before = prompt.tolist()
+    drawn = sample(model, torch.from_numpy(prompt)[None].to(device), sampling, generator, never=(0,))
+    for symbol in islice(drawn, options.length):
+        yield symbols.tail(before, int(symbol))
+        before.append(int(symbol))
+
+
+def _nats(model: LanguageModel, ids: NDArray[np.int64], row: int) -> NDArray[np.float64]:
+    """Nats of every symbol but the first, read in rows of `row` symbols, each from the initial state."""
+    starts = range(0, len(ids) - 1, row)
+    rows = [ids[start : start + row + 1] for start in starts]
+    batches = [rows[k : k + LOOK_ROWS] for k in range(0, len(rows), LOOK_ROWS)]
+    return np.concatenate([nats for batch in batches for nats in _row_nats(model, batch)])
+
+
+def _row_nats(model: LanguageModel, rows: list[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
+    """Nats of every symbol of every row but the first, `WINDOW` steps at a time, the state carried along."""
+    device = next(model.parameters()).device
+    lengths = torch.tensor([len(row) - 1 for row in rows])
+    padded = torch.zeros(len(rows), int(lengths.max()) + 1, dtype=torch.long)
+    for k, row in enumerate(rows):
+        padded[k, : len(row)] = torch.from_numpy(row)
+    state, pieces = model.initial(len(rows)), list[Tensor]()
+    for t in range(0, int(lengths.max()), WINDOW):
+        x, y = padded[:, t : t + WINDOW], padded[:, t + 1 : t + 1 + WINDOW]
+        left = (lengths - t).clamp(0, y.shape[1])
+        nats, state = model.nats(x[:, : y.shape[1]].to(device), y.to(device), state, left.to(device))
+        pieces.append(nats.cpu())
+    whole = torch.cat(pieces, dim=1).double().numpy() if pieces else np.zeros((len(rows), 0))
+    return [whole[k, :length] for k, length in enumerate(lengths.tolist())]
+
+
+def _bits_per(symbols: Symbols, text: str) -> float:
+    """From nats per symbol to bits per character, or per word where symbols are words."""
+    items = len(text) if _measured_in(symbols) == "character" else len(symbols.encode(text))
+    return len(symbols.encode(text)) / items / math.log(2)
+
+
+def _measured_in(symbols: Symbols) -> str:
+    return "word" if symbols.unit == "word" else "character"
+
+
+def _start(symbols: Symbols) -> NDArray[np.int64]:
+    """The end of a line, which is how a line begins; the first symbol where no line was ever ended."""
+    newline = symbols.encode("\n")
+    return newline if newline.all() else np.ones(1, np.int64)
+
+
+def _corpus(data: Path | None, options: Text) -> Corpus:
+    return reference() if data is None else read(data, options.encoding)
+
+
+def _parts(run: Run) -> tuple[str, str]:
+    facts, options = run.facts["data"], _options(run)
+    corpus = _corpus(None if facts["embedded"] else Path(facts["source"]), options)
+    run.check_data(corpus.fingerprint)
+    return corpus.split(options.held_out)
+
+
+def _options(run: Run) -> Text:
+    assert isinstance(run.options, Text)
+    return run.options
+
+
+def _symbols(run: Run) -> Symbols:
+    return Symbols.from_json(run.read("vocabulary.json"))
+
+
+def _model(run: Run) -> LanguageModel:
+    options, symbols = _options(run), _symbols(run)
+    stack = recipes.stack(options, options.embedding)
+    model = LanguageModel(len(symbols), options.embedding, stack, options.hidden, dropout=options.dropout, tied=options.tied)
+    return model.to(recipes.device(options))
+
+
+def _trained(run: Run) -> LanguageModel:
+    model = _model(run)
+    run.fill(model)
+    return model.eval()

@@ -1,0 +1,63 @@
+"""Training and measurements as a person sees them on a terminal; plain lines elsewhere."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from recurra.tasks.evaluation import Evaluation
+from recurra.train import Report
+
+__all__ = ["show_evaluation", "watch"]
+
+
+def watch(reports: Iterable[Report], console: Console) -> None:
+    """Print a line for each report as it comes, samples now and then, and between them how long it will take."""
+    with console.status("preparing") as status:
+        for number, report in enumerate(reports):
+            for note in report.notes:
+                console.print(f"note: {escape(note)}", style="yellow")
+            if number % 20 == 0:
+                console.print(_heading(report), style="bold", highlight=False)
+            console.print(_line(report), highlight=False, style="green" if report.best else "")
+            if report.sample and number % 5 == 0:
+                console.print("".join(f"      | {escape(line)}\n" for line in report.sample.splitlines()), style="dim", end="")
+            status.update(f"step {report.step} of {report.steps}, {_time(report.seconds_left)} left; Ctrl-C saves and stops")
+
+
+def show_evaluation(evaluation: Evaluation, console: Console) -> None:
+    """Print each figure beside its baselines, the best first."""
+    for figure in evaluation.figures:
+        table = Table(title=f"{figure.name} of {escape(evaluation.data)}", title_justify="left", box=None, pad_edge=False)
+        table.add_column("who", min_width=24)
+        table.add_column("value", justify="right")
+        table.add_column("95 % interval", justify="right")
+        rows = [("this run", figure.value, "{:.4f} to {:.4f}".format(*figure.interval), "bold")]
+        rows += [(name, value, "", "") for name, value in figure.baselines.items()]
+        for name, value, interval, style in sorted(rows, key=lambda row: row[1]):
+            table.add_row(name, f"{value:.4f}", interval, style=style)
+        console.print(table)
+        console.print()
+    for note in evaluation.notes:
+        console.print(escape(note), highlight=False)
+
+
+def _heading(report: Report) -> str:
+    metrics = "".join(f"{name:>18}" for name in report.metrics)
+    return f"{'step':>8} {'loss':>8} {metrics} {'items/s':>9} {'rate':>8} {'gradient':>9} {'clipped':>8} {'left':>7}"
+
+
+def _line(report: Report) -> str:
+    metrics = "".join(f"{value:18.4f}" for value in report.metrics.values())
+    skipped = f" skipped {report.skipped}" if report.skipped else ""
+    return (
+        f"{report.step:8} {report.loss:8.4f} {metrics} {report.items_per_second:9,.0f} {report.lr:8.2g} {report.norm:9.3f}"
+        f" {report.clipped:8.0%} {_time(report.seconds_left):>7}{skipped}{' best' if report.best else ''}"
+    )
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"

@@ -1,0 +1,330 @@
+"""Training as a value: everything that a run is at one step, and the loop that takes it to the next."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self, final
+
+import torch
+from torch import Tensor, nn
+
+from recurra import __version__, store
+from recurra import state as states
+from recurra.errors import CheckpointError, NumericError, Stopped
+from recurra.train import checkpoints
+from recurra.train.clipping import Clip
+from recurra.train.guard import StopFlag, locked, stop_flag
+from recurra.train.schedules import Constant, Schedule
+
+__all__ = ["Batches", "Look", "Loss", "Report", "Training"]
+
+PATIENCE_WITH_NAN = 5
+
+
+class Batches(Protocol):
+    """The batch of every step: a function of the step, so that a resumed run reads on where it was."""
+
+    def __getitem__(self, step: int) -> Any:
+        """The batch of `step`, counted from 0."""
+
+
+class Loss(NamedTuple):
+    """What an update found: the mean to go down, over how many items, and the state to carry to the next batch."""
+
+    mean: Tensor
+    items: int
+    carry: Any = ()
+
+
+class Look(NamedTuple):
+    """What a look at the held-out part found: the value to be judged by (lower is better), its names, a fresh sample."""
+
+    value: float
+    metrics: Mapping[str, float]
+    sample: str = ""
+
+
+class Report(NamedTuple):
+    """What happened since the last report."""
+
+    step: int
+    steps: int
+    loss: float
+    metrics: Mapping[str, float]
+    best: bool
+    lr: float
+    norm: float
+    clipped: float
+    skipped: int
+    items_per_second: float  # in updates alone
+    seconds: float  # spent in updates since the run began
+    seconds_left: float  # with looks
+    sample: str
+    notes: tuple[str, ...]
+
+
+class Tally(NamedTuple):
+    """Sums since the last report."""
+
+    loss: float = 0.0
+    items: int = 0
+    norm: float = 0.0
+    clipped: int = 0
+    applied: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+
+
+@final
+class Training:
+    """A model in training: weights, optimiser, step, carried state, random state, held-out scores.
+
+    Args:
+        model: what is trained.
+        update: ``update(batch, carry) -> Loss``: the loss of one batch, from the state that the one before left.
+        batches: ``batches[step]`` is the batch of a step.
+        optimizer: any of `torch.optim`; its learning rates are multiplied by the schedule.
+        steps: how many updates the run has.
+        schedule: factor of the learning rate.
+        clip: bounds of the gradient.
+        patience: stop after so many looks without a better score; 0 never.
+        carry: the state before the first batch; it is cut from its history after every update (truncated
+            backpropagation through time).
+        folder: where checkpoints, the log and the best weights go; None keeps nothing.
+
+    A step whose loss or gradient is not finite is not applied; five in a row raise NumericError. Inside ``with``, the folder is
+    locked, its newest sound checkpoint is restored, and Ctrl-C or SIGTERM ends the loop between two updates with `Stopped`.
+    Leaving, however it happens, saves.
+
+    Example:
+        >>> model = nn.Linear(1, 1)
+        >>> update = lambda x, carry: Loss((model(x) - 2 * x).square().mean(), len(x))
+        >>> batches = [torch.randn(8, 1) for _ in range(50)]
+        >>> sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> with Training(model, update, batches, optimizer=sgd, steps=50) as training:
+        ...     steps = [report.step for report in training.steps(every=25)]
+        >>> steps, round(model.weight.item())
+        ([25, 50], 2)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        update: Callable[[Any, Any], Loss],
+        batches: Batches,
+        *,
+        optimizer: torch.optim.Optimizer,
+        steps: int,
+        schedule: Schedule | None = None,
+        clip: Clip | None = None,
+        patience: int = 0,
+        carry: Any = (),
+        folder: Path | None = None,
+    ) -> None:
+        self.model, self.update, self.batches, self.optimizer = model, update, batches, optimizer
+        self.total, self.schedule, self.clip, self.patience = steps, schedule or Constant(), clip or Clip(), patience
+        self.carry, self.folder = carry, folder
+        self.step, self.in_a_row, self.seconds = 0, 0, 0.0
+        self.scores: list[float] = []
+        self.best: dict[str, Tensor] = {}
+        self.tally = Tally()
+        self.rates = [float(group["lr"]) for group in optimizer.param_groups]
+        self._stop, self._between, self._saved, self._notes = StopFlag(), True, -1, list[str]()
+
+    def __enter__(self) -> Self:
+        self._context = ExitStack()
+        try:
+            if self.folder is not None:
+                self._context.enter_context(locked(self.folder))
+                self._restore(self.folder)
+            self._stop = self._context.enter_context(stop_flag())
+        except BaseException:
+            self._context.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if self._between and not isinstance(error, NumericError):
+                self.save()
+        finally:
+            self._context.close()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or `patience` looks in a row brought nothing better."""
+        return self.step >= self.total or bool(self.patience and self.looks_since_best >= self.patience)
+
+    @property
+    def looks_since_best(self) -> int:
+        """How many looks ago the best score was."""
+        return len(self.scores) - 1 - self.scores.index(min(self.scores)) if self.scores else 0
+
+    def steps(self, validate: Callable[[], Look] | None = None, every: int = 100) -> Iterator[Report]:
+        """Train; after every `every` steps and after the last, look at the held-out part, save, and yield a report."""
+        self.model.train()
+        begun, first = time.monotonic(), self.step
+        while not self.finished:
+            if self._stop:
+                where = f"; go on with: recurra resume {self.folder}" if self.folder else ""
+                raise Stopped(f"stopped at step {self.step} of {self.total}{where}")
+            self._advance()
+            if self.step % every == 0 or self.step == self.total:
+                yield self._report(validate, lambda: (time.monotonic() - begun) / (self.step - first))
+
+    def save(self) -> None:
+        """Write a checkpoint of this step."""
+        if self.folder is None or self._saved == self.step:
+            return
+        folder = self.folder / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        checkpoints.save(folder, self.step, checkpoints.Checkpoint(self._tensors(), self._facts()))
+        self._saved = self.step
+
+    def _advance(self) -> None:
+        self._between = False
+        begun = time.monotonic()
+        factor = self.schedule.factor(self.step, self.scores)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+        loss = self.update(self.batches[self.step], self.carry)
+        self.optimizer.zero_grad()
+        loss.mean.backward()  # type: ignore[no-untyped-call]
+        norm, clipped = self.clip(self.model.parameters())
+        mean = loss.mean.item()
+        self.step += 1
+        if math.isfinite(mean) and math.isfinite(norm):
+            self.optimizer.step()
+            self.carry = states.detach(loss.carry)
+            self.in_a_row = 0
+            t = self.tally
+            self.tally = t._replace(
+                loss=t.loss + mean * loss.items,
+                items=t.items + loss.items,
+                norm=t.norm + norm,
+                clipped=t.clipped + clipped,
+                applied=t.applied + 1,
+            )
+        else:
+            self.in_a_row += 1
+            self.tally = self.tally._replace(skipped=self.tally.skipped + 1)
+            if self.in_a_row == PATIENCE_WITH_NAN:
+                raise NumericError(
+                    f"step {self.step}: loss {mean}, gradient norm {norm}, not finite {PATIENCE_WITH_NAN} times in a row; "
+                    f"nothing of it was applied; lower lr (now {self.rates[0] * factor:g}) or clip"
+                )
+        self.seconds += time.monotonic() - begun
+        self.tally = self.tally._replace(seconds=self.tally.seconds + time.monotonic() - begun)
+        self._between = True
+
+    def _report(self, validate: Callable[[], Look] | None, pace: Callable[[], float]) -> Report:
+        look = self._look(validate) if validate else Look(math.nan, {})
+        better = validate is not None and look.value < min(self.scores, default=math.inf)
+        if validate is not None:
+            self.scores.append(look.value)
+        if better or validate is None:
+            self.best = {name: weight.detach().clone() for name, weight in self.model.state_dict().items()}
+        done, self.tally = self.tally, Tally()
+        applied = max(1, done.applied)
+        report = Report(
+            step=self.step,
+            steps=self.total,
+            loss=done.loss / max(1, done.items),
+            metrics=look.metrics,
+            best=better,
+            lr=float(self.optimizer.param_groups[0]["lr"]),
+            norm=done.norm / applied,
+            clipped=done.clipped / applied,
+            skipped=done.skipped,
+            items_per_second=done.items / done.seconds,
+            seconds=self.seconds,
+            seconds_left=(self.total - self.step) * pace(),
+            sample=look.sample,
+            notes=tuple(self._notes),
+        )
+        self._notes.clear()
+        if self.folder is not None:
+            if self.best and (better or validate is None):
+                store.write_tensors(self.folder / "weights.safetensors", self.best)
+            store.append_line(self.folder / "log.jsonl", _plain(report))
+            self.save()
+        return report
+
+    def _look(self, validate: Callable[[], Look]) -> Look:
+        training = self.model.training
+        self.model.eval()
+        with torch.random.fork_rng(), torch.no_grad():
+            look = validate()
+        self.model.train(training)
+        return look if math.isfinite(look.value) else look._replace(value=sys.float_info.max)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"model.{name}": weight for name, weight in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": weight for name, weight in self.best.items()}
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+        tensors |= {f"carry.{name}": part for name, part in states.named(self.carry).items()}
+        return tensors | {"random": torch.get_rng_state()}
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "scores": self.scores,
+            "tally": self.tally._asdict(),
+            "in_a_row": self.in_a_row,
+            "seconds": self.seconds,
+            "made_with": surroundings(),
+        }
+
+    def _restore(self, folder: Path) -> None:
+        found, self._notes = checkpoints.newest(folder / "checkpoints")
+        log = folder / "log.jsonl"
+        if found is None and self._notes:
+            raise CheckpointError(f"{self._notes[0]}, and none is sound; remove {folder / 'checkpoints'} to start anew")
+        if found is None:
+            log.unlink(missing_ok=True)
+            return
+        tensors, facts = found
+        self.model.load_state_dict(_below("model.", tensors))
+        self.best = _below("best.", tensors)
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in _below("optimizer.", tensors).items():
+            index, slot = name.split(".")
+            slots.setdefault(int(index), {})[slot] = value
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": slots})
+        self.carry = states.rebuild(self.carry, _below("carry.", tensors))
+        torch.set_rng_state(tensors["random"])
+        self.step, self.scores, self.tally = facts["step"], list(facts["scores"]), Tally(**facts["tally"])
+        self.in_a_row, self.seconds, self._saved = facts["in_a_row"], facts["seconds"], facts["step"]
+        if self.best:
+            store.write_tensors(folder / "weights.safetensors", self.best)
+        store.keep_lines(log, lambda line: line["step"] <= self.step)
+        for name, now in surroundings().items():
+            before = facts["made_with"].get(name)
+            if before != now:
+                self._notes.append(f"{name} was {before} and is now {now}: the run goes on, but not bit for bit")
+
+
+def surroundings() -> dict[str, Any]:
+    """What the bits of a run depend on beside its options."""
+    return {
+        "recurra": __version__,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _plain(report: Report) -> dict[str, Any]:
+    line = report._asdict() | dict(report.metrics)
+    for name in ("metrics", "notes"):
+        del line[name]
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in line.items()}

@@ -1,0 +1,114 @@
+"""The cores that every law is run over. A new cell is one line here, or none: every entry of `CELLS` is wired in all ways."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from recurra import state as states
+from recurra.cells import CELLS, GRU, LSTM, Cell, Elman, Map, Maps, Parts, ProjectedLSTM
+from recurra.engine import Fold, TorchKernels
+from recurra.layers import Bidirectional, Conv2d, Dense, Recurrent, Stack, stacked
+
+INPUTS, UNITS, ROWS, STEPS = 3, 5, 4, 9
+
+
+@final
+class Mixed(Cell):
+    """A user's cell: every kind of thing that a cell can declare, noise apart."""
+
+    leak: float = 0.2
+
+    gates = ("write", "forget", "read")
+    maps = {"recur": gates[:2], "late": Map(("read",), bias=False)}
+    vectors = {"peep": 0.1, "decay": 0.9}
+    norms = ("norm_cell",)
+    bias = {"forget": 1.0}
+
+    class State(NamedTuple):
+        """The output, the cell state, and its slow trace."""
+
+        h: Tensor
+        c: Tensor
+        slow: Tensor
+
+    def step(self, x: Parts, s: State, m: Maps) -> tuple[Tensor, State]:
+        r = m.recur(s.h)
+        forget = torch.sigmoid(x.forget + r.forget + m.peep * s.c)
+        c = forget * s.c + (1 - forget) * torch.tanh(x.write + r.write)
+        slow = m.decay * s.slow + self.leak * c
+        read = torch.sigmoid(x.read + m.late(torch.tanh(c)).read)
+        h = read * torch.tanh(m.norm_cell(c) + slow)
+        return h, self.State(h, c, slow)
+
+
+@final
+@dataclass(frozen=True)
+class Case:
+    """A core by name, how it is built, and the sizes of its input behind the channels."""
+
+    name: str
+    build: Callable[[], nn.Module]
+    extent: tuple[int, ...] = ()
+
+    def make(
+        self, seed: int = 0, *, rows: int = ROWS, steps: int = STEPS, dtype: torch.dtype = torch.float32
+    ) -> tuple[Any, Tensor]:
+        """The core, in evaluation, and an input for it; every weight is random, also those that start constant."""
+        torch.manual_seed(seed)
+        core = self.build().to(dtype).eval()
+        with torch.no_grad():
+            for weight in core.parameters():
+                weight.add_(0.2 * torch.randn_like(weight))
+        return core, torch.randn(rows, steps, INPUTS, *self.extent, dtype=dtype)
+
+    def state(self, core: Any, rows: int = ROWS) -> Any:
+        """A random state of `rows` rows."""
+        return states.map(torch.randn_like, core.initial(rows, *self.extent))
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _wired() -> list[Case]:
+    cases: list[Case] = []
+    for name, cell in [*CELLS.items(), ("mixed", Mixed())]:
+        cases += [
+            Case(f"{name}-dense", lambda cell=cell: Recurrent(cell, Dense(INPUTS, UNITS))),  # type: ignore[misc]
+            Case(f"{name}-conv2d", lambda cell=cell: Recurrent(cell, Conv2d(INPUTS, UNITS)), (4, 3)),  # type: ignore[misc]
+        ]
+        if TorchKernels().takes(cell, Dense(INPUTS, UNITS)):
+            cases += [Case(f"{name}-fold", lambda cell=cell: Recurrent(cell, Dense(INPUTS, UNITS), engine=Fold()))]  # type: ignore[misc]
+    return cases
+
+
+CASES = [
+    *_wired(),
+    Case("projected-dense", lambda: Recurrent(ProjectedLSTM(), Dense(INPUTS, UNITS, projected_size=2))),
+    Case("projected-fold", lambda: Recurrent(ProjectedLSTM(), Dense(INPUTS, UNITS, projected_size=2), engine=Fold())),
+    Case("lstm-bare", lambda: Recurrent(LSTM(), Dense(INPUTS, UNITS, bias=False))),
+    Case("mixed-bare", lambda: Recurrent(Mixed(), Dense(INPUTS, UNITS, bias=False))),
+    Case("stack", lambda: Stack(Recurrent(LSTM(), Dense(INPUTS, UNITS)), Recurrent(GRU(), Dense(UNITS, 4)))),
+    Case("stack-dropout", lambda: stacked(Mixed(), INPUTS, UNITS, layers=2, dropout=0.5)),
+    Case("stack-residual", lambda: stacked(GRU(), INPUTS, INPUTS, layers=3, residual=True)),
+    Case("stack-nested", lambda: Stack(stacked(Elman(), INPUTS, 4, layers=2), Recurrent(GRU(), Dense(4, UNITS)))),
+]
+"""Cores: they can be stepped, and run in chunks."""
+
+BIDIRECTIONAL = [
+    Case("both-gru", lambda: Bidirectional(*(Recurrent(GRU(), Dense(INPUTS, UNITS)) for _ in range(2)))),
+    Case("both-mixed", lambda: Bidirectional(*(Recurrent(Mixed(), Dense(INPUTS, UNITS)) for _ in range(2)))),
+    Case("both-conv2d", lambda: Bidirectional(*(Recurrent(LSTM(), Conv2d(INPUTS, 2)) for _ in range(2))), (4, 3)),
+    Case(
+        "both-stacked",
+        lambda: Stack(
+            Bidirectional(*(stacked(LSTM(), INPUTS, 4, layers=2) for _ in range(2))),
+            Recurrent(GRU(), Dense(8, UNITS)),
+        ),
+    ),
+]
+"""Layers that need the whole sequence."""
+
+ALL = [*CASES, *BIDIRECTIONAL]

@@ -1,0 +1,129 @@
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from recurra.cells import GRU, LSTM
+from recurra.errors import ShapeError, UsageError
+from recurra.layers import Bidirectional, Dense, Ends, Recurrent, Stack, stacked
+from tests.tolerance import close, equal
+
+X = torch.randn(4, 7, 5, generator=torch.Generator().manual_seed(0))
+
+
+def both(inputs: int = 5, units: int = 5) -> Bidirectional:
+    return Bidirectional(Recurrent(GRU(), Dense(inputs, units)), Recurrent(GRU(), Dense(inputs, units)))
+
+
+class Half(nn.Module):
+    """A dropout that can be followed: the second half of the units is lost."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x[..., :2], 0 * x[..., 2:]], dim=-1)
+
+
+def test_it_is_its_layers_in_turn() -> None:
+    lower, upper = Recurrent(LSTM(), Dense(5, 4)), Recurrent(GRU(), Dense(4, 3))
+    y, state = Stack(lower, upper)(X)
+    middle, first = lower(X)
+    above, second = upper(middle)
+    close(y, above)
+    close(state, (first, second))
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_residual_adds_what_the_layer_reads_before_dropout(dropped: bool) -> None:
+    stack = stacked(GRU(), 5, 5, layers=3, residual=True)
+    stack.dropout = Half() if dropped else nn.Identity()  # type: ignore[assignment]
+    state, x = stack.initial(4), X
+    for k, layer in enumerate(stack.layers):
+        x = layer(stack.dropout(x) if k else x)[0] + x
+    close(stack(X)[0], x)
+    for t in range(7):
+        y, state = stack.step(X[:, t], state)
+        close(y, x[:, t])
+    close(tuple(part.h[:, -1] for part in stack.states(X)), tuple(part.h for part in state))
+
+
+def test_residual_only_between_equal_sizes() -> None:
+    stack = stacked(GRU(), 3, 5, layers=2, residual=True)
+    x = X[..., :3]
+    below, _ = stack.layers[0](x)
+    close(stack(x)[0], stack.layers[1](below)[0] + below)
+
+
+def test_residual_outputs_are_zero_behind_the_end() -> None:
+    stack, lengths = stacked(GRU(), 5, 5, layers=2, residual=True), torch.tensor([7, 3, 0, 1])
+    x = X.clone()
+    x[1, 3:] = torch.nan
+    y, _ = stack(x, lengths=lengths)
+    assert not y[1, 3:].any()
+    close(y[1, :3], stack(X[1:2, :3])[0][0])
+
+
+def test_dropout_is_between_layers_and_in_training_only() -> None:
+    stack = stacked(GRU(), 5, 50, layers=2, dropout=0.5)
+    y, state = stack(X)
+    other, other_state = stack(X)
+    close(state[0], other_state[0])
+    assert not torch.allclose(y, other)
+    stack.eval()
+    equal(stack(X)[0], stack(X)[0])
+    single = stacked(GRU(), 5, 50, layers=1, dropout=0.5)
+    equal(single(X)[0], single(X)[0])
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.1, float("nan")])
+def test_dropout_is_a_share(dropout: float) -> None:
+    with pytest.raises(UsageError, match=r"^dropout is .*; wanted 0 to 1$"):
+        stacked(GRU(), 5, 5, dropout=dropout)
+
+
+def test_a_stack_has_layers() -> None:
+    with pytest.raises(UsageError) as caught:
+        Stack()
+    assert str(caught.value) == "Stack() has no layers; wanted at least one"
+
+
+@pytest.mark.parametrize(
+    ("state", "came"),
+    [
+        (torch.zeros(4, 5), "Tensor"),
+        (GRU.State(torch.zeros(4, 5)), "State"),
+        (LSTM.State(torch.zeros(4, 5), torch.zeros(4, 5)), "State"),
+        ([GRU.State(torch.zeros(4, 5))] * 2, "list"),
+        ((GRU.State(torch.zeros(4, 5)),), "a tuple of 1"),
+        (Ends(GRU.State(torch.zeros(4, 5)), GRU.State(torch.zeros(4, 5))), "Ends"),
+    ],
+)
+def test_states_that_do_not_fit(state: Any, came: str) -> None:
+    with pytest.raises(ShapeError) as caught:
+        stacked(GRU(), 5, 5, layers=2)(X, state)
+    assert str(caught.value) == f"state is {came}; wanted a tuple of 2, one for each layer"
+
+
+def test_ends_of_a_two_way_stack_are_no_state() -> None:
+    stack = Stack(both(), Recurrent(GRU(), Dense(10, 5)))
+    _, state = stack(X)
+    with pytest.raises(UsageError, match="Bidirectional got a state, Ends"):
+        stack(X, state)
+
+
+@pytest.mark.parametrize(("method", "arguments"), [("initial", (4,)), ("step", (X[:, 0], (None, None))), ("states", (X,))])
+def test_a_two_way_stack_has_no_steps(method: str, arguments: tuple[Any, ...]) -> None:
+    for stack in (Stack(both()), Stack(Stack(both()), Recurrent(GRU(), Dense(10, 5)))):
+        with pytest.raises(UsageError) as caught:
+            getattr(stack, method)(*arguments[:1], *(argument[: len(stack.layers)] for argument in arguments[1:]))
+        assert str(caught.value) == "Bidirectional reads whole sequences; a stack with one has no steps"
+
+
+def test_wrong_sizes_are_told_by_the_layer() -> None:
+    with pytest.raises(ShapeError, match=r"^x is \(4, 7, 4\); wanted \(B, T > 0, 3\)$"):
+        Stack(Recurrent(GRU(), Dense(5, 4)), Recurrent(GRU(), Dense(3, 4)))(X)
+    with pytest.raises(ShapeError, match=r"^lengths is \(3,\)"):
+        stacked(GRU(), 5, 5, residual=True)(X, lengths=torch.tensor([1, 2, 3]))
+
+
+def test_repr() -> None:
+    assert "residual=True" in repr(stacked(GRU(), 5, 5, residual=True))

@@ -1,0 +1,180 @@
+import copy
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from recurra.cells import CELLS, GRU, LSTM, Cell, Map, Maps, Parts, ProjectedLSTM
+from recurra.errors import ShapeError, UsageError
+from recurra.layers import Conv2d, Dense, Recurrent
+from recurra.wirings import Wiring
+from tests.laws.cases import Mixed
+from tests.tolerance import close
+
+WIRINGS: list[Wiring] = [Dense(3, 8), Conv2d(3, 8, 5)]
+WIRED = pytest.mark.parametrize("wiring", WIRINGS, ids=lambda wiring: type(wiring).__name__)
+
+
+def filled(cell: Cell, wiring: Wiring) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    return {name: weight.detach() for name, weight in Recurrent(cell, wiring).named_parameters()}
+
+
+class TestStartValues:
+    @WIRED
+    @pytest.mark.parametrize("cell", [*CELLS.values(), Mixed()], ids=str)
+    def test_square_maps_are_orthogonal_gate_by_gate(self, cell: Cell, wiring: Wiring) -> None:
+        weights = filled(cell, wiring)
+        gates = len(weights["recur_weight"]) // 8
+        for part in weights["recur_weight"].chunk(gates):
+            rows = part.flatten(1)
+            close(rows @ rows.T, torch.eye(8))
+        first, *others = weights["recur_weight"].chunk(gates)
+        assert not any(part.equal(first) for part in others)
+
+    @WIRED
+    def test_input_maps_are_glorot_gate_by_gate(self, wiring: Wiring) -> None:
+        weight = filled(LSTM(), wiring)["input_weight"]
+        points = weight[0, 0].numel()
+        bound = (6 / (points * (3 + 8))) ** 0.5
+        assert bound * 0.8 < weight.abs().max() <= bound
+        assert all(part.abs().max() > bound * 0.7 for part in weight.chunk(4))
+
+    def test_maps_between_widths_are_glorot(self) -> None:
+        weights = filled(ProjectedLSTM(), Dense(3, 8, projected_size=2))
+        for name, bound in {"recur_weight": (6 / (2 + 8)) ** 0.5, "project_weight": (6 / (2 + 8)) ** 0.5}.items():
+            assert bound * 0.7 < weights[name].abs().max() <= bound
+
+    @WIRED
+    @pytest.mark.parametrize("cell", [LSTM(), Mixed()], ids=str)
+    def test_the_forget_bias_is_1_and_others_0(self, cell: Any, wiring: Wiring) -> None:
+        weights = filled(cell, wiring)
+        parts = dict(zip(cell.gates, weights["input_bias"].chunk(len(cell.gates)), strict=True))
+        assert all(part.eq(1.0 if gate == "forget" else 0.0).all() for gate, part in parts.items())
+        assert not weights["recur_bias"].any()
+
+    @WIRED
+    def test_vectors_and_norms(self, wiring: Wiring) -> None:
+        weights = filled(Mixed(), wiring)
+        values = {"peep": 0.1, "decay": 0.9, "norm_cell_weight": 1.0, "norm_cell_bias": 0.0}
+        for name, value in values.items():
+            close(weights[name], torch.full((8, *[1] * wiring.extent_dims), value))
+
+    def test_a_seed_gives_the_same_weights(self) -> None:
+        first, second = filled(GRU(), Dense(3, 8)), filled(GRU(), Dense(3, 8))
+        assert all(first[name].equal(second[name]) for name in first)
+
+
+class TestShapes:
+    def test_without_bias_norms_keep_theirs(self) -> None:
+        names = set(filled(Mixed(), Dense(3, 8, bias=False)))
+        assert names == {"input_weight", "recur_weight", "late_weight", "peep", "decay", "norm_cell_weight", "norm_cell_bias"}
+
+    def test_without_bias_vectors_may_be_called_so(self) -> None:
+        class Shifted(Cell):
+            gates = ("new",)
+            maps = {"recur": ("new",)}
+            vectors = {"own_bias": 0.5}
+
+            class State(NamedTuple):
+                h: Tensor
+
+            def step(self, x: Parts, s: State, m: Maps) -> tuple[Tensor, State]:
+                h = torch.tanh(x.new + m.recur(s.h).new + m.own_bias)
+                return h, self.State(h)
+
+        assert set(filled(Shifted(), Dense(3, 8, bias=False))) == {"input_weight", "recur_weight", "own_bias"}
+
+    def test_the_state_has_the_widths_of_the_cell(self) -> None:
+        state = Recurrent(ProjectedLSTM(), Dense(3, 8, projected_size=2)).initial(4)
+        assert (state.h.shape, state.c.shape) == ((4, 2), (4, 8))
+        assert Recurrent(LSTM(), Conv2d(3, 8)).initial(4, 5, 6).c.shape == (4, 8, 5, 6)
+
+    def test_a_map_may_change_width_and_have_no_bias(self) -> None:
+        class Narrow(Cell):
+            gates = ("new",)
+            maps = {"down": Map(("a", "b"), gives="projected", bias=False), "up": Map(("new",), takes="projected")}
+
+            class State(NamedTuple):
+                h: Tensor
+
+            def step(self, x: Parts, s: State, m: Maps) -> tuple[Tensor, State]:
+                low = m.down(s.h)
+                h = torch.tanh(x.new + m.up(low.a * low.b).new)
+                return h, self.State(h)
+
+        layer = Recurrent(Narrow(), Dense(3, 8, projected_size=2))
+        assert {name: tuple(weight.shape) for name, weight in layer.named_parameters()} == {
+            "input_weight": (8, 3),
+            "input_bias": (8,),
+            "down_weight": (4, 8),
+            "up_weight": (8, 2),
+            "up_bias": (8,),
+        }
+        assert layer(torch.ones(1, 2, 3))[0].shape == (1, 2, 8)
+
+    def test_a_norm_is_a_layer_norm(self) -> None:
+        wiring, v = Dense(3, 8), torch.randn(4, 8)
+        weights = {**filled(Mixed(), wiring), "norm_cell_weight": torch.randn(8), "norm_cell_bias": torch.randn(8)}
+        ours = wiring.bind(Mixed(), weights, {}).norm_cell(v)
+        close(ours, torch.nn.functional.layer_norm(v, (8,), weights["norm_cell_weight"], weights["norm_cell_bias"]))
+
+    def test_conv2d_is_a_dense_layer_at_every_pixel_if_its_kernel_is_1(self) -> None:
+        dense, conv = Recurrent(Mixed(), Dense(3, 8)), Recurrent(Mixed(), Conv2d(3, 8, 1))
+        shapes = {name: weight.shape for name, weight in conv.state_dict().items()}
+        conv.load_state_dict({name: weight.view(shapes[name]) for name, weight in dense.state_dict().items()})
+        x = torch.randn(2, 5, 3, 4, 6)
+        pixels = x.permute(0, 3, 4, 1, 2).flatten(0, 2)
+        close(conv(x)[0], dense(pixels)[0].view(2, 4, 6, 5, 8).permute(0, 3, 4, 1, 2))
+
+
+class TestValues:
+    @WIRED
+    def test_a_wiring_is_a_value(self, wiring: Wiring) -> None:
+        assert copy.deepcopy(wiring) == wiring
+        assert hash(copy.deepcopy(wiring)) == hash(wiring)
+        assert wiring != Dense(3, 9)
+
+    def test_reprs(self) -> None:
+        assert repr(Dense(3, 8)) == "Dense(input_size=3, hidden_size=8, projected_size=None, bias=True)"
+        assert repr(Conv2d(3, 8)) == "Conv2d(in_channels=3, hidden_channels=8, kernel_size=3)"
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("build", "says"),
+        [
+            (lambda: Dense(0, 8), "Dense: input_size is 0; wanted at least 1"),
+            (lambda: Dense(3, -1), "Dense: hidden_size is -1; wanted at least 1"),
+            (lambda: Dense(3, 8, projected_size=0), "Dense: projected_size is 0; wanted at least 1"),
+            (lambda: Conv2d(0, 8), "Conv2d: in_channels is 0; wanted at least 1"),
+            (lambda: Conv2d(3, 8, 4), "kernel_size is 4; wanted an odd number, so that images keep their size"),
+            (lambda: Conv2d(3, 8, -3), "Conv2d: kernel_size is -3; wanted at least 1"),
+            (
+                lambda: Recurrent(ProjectedLSTM(), Dense(3, 8)),
+                "this cell projects its state; wanted Dense(input_size, hidden_size, projected_size=P)",
+            ),
+            (lambda: Recurrent(ProjectedLSTM(), Conv2d(3, 8)), "this cell projects its state, and Conv2d cannot"),
+        ],
+    )
+    def test_sizes(self, build: Any, says: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            build()
+        assert str(caught.value) == says
+
+    @pytest.mark.parametrize(
+        ("wiring", "shape", "says"),
+        [
+            (Dense(3, 8), (4, 7, 2), "x is (4, 7, 2); wanted (B, T > 0, 3)"),
+            (Dense(3, 8), (4, 0, 3), "x is (4, 0, 3); wanted (B, T > 0, 3)"),
+            (Dense(3, 8), (7, 3), "x is (7, 3); wanted (B, T > 0, 3)"),
+            (Conv2d(3, 8), (4, 7, 3), "x is (4, 7, 3); wanted (B, T > 0, 3, Y, X)"),
+            (Conv2d(3, 8), (4, 7, 2, 5, 5), "x is (4, 7, 2, 5, 5); wanted (B, T > 0, 3, Y, X)"),
+            (Conv2d(3, 8), (4, 0, 3, 5, 5), "x is (4, 0, 3, 5, 5); wanted (B, T > 0, 3, Y, X)"),
+        ],
+    )
+    def test_inputs(self, wiring: Wiring, shape: tuple[int, ...], says: str) -> None:
+        with pytest.raises(ShapeError) as caught:
+            wiring.check(torch.zeros(shape))
+        assert str(caught.value) == says
