@@ -26,6 +26,8 @@ __all__ = [
     "read_json",
     "read_tensors",
     "sha256",
+    "sweep",
+    "write_bytes",
     "write_json",
     "write_tensors",
     "write_text",
@@ -71,6 +73,20 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def write_text(path: Path, lines: Iterable[str]) -> None:
     """Write lines of text; the file appears when the last one is written."""
     _replace(path, (line.encode() + b"\n" for line in lines))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file of any kind."""
+    _replace(path, [content])
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed writer left half-written in a folder; only for who holds the folder's lock."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def append_line(path: Path, value: Any) -> None:

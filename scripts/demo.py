@@ -6,6 +6,7 @@ from pathlib import Path
 
 import recurra
 from recurra.errors import RecurraError
+from recurra.report import draw_curve
 
 PROMPT = "The "
 
@@ -18,7 +19,7 @@ def main() -> None:
     print("300 characters, temperature 0.7:\n")
     for piece in run.generate(prompt=PROMPT, length=300 - len(PROMPT), temperature=0.7):
         print(piece, end="", flush=True)
-    print(f"\n\nThe run is in {run.folder}. Next:")
+    print(f"\n\nThe run is in {run.folder}, its learning curve in {draw_curve(run)}. Next:")
     recurra_ = Path(sys.executable).with_name("recurra").relative_to(Path.cwd())
     print(f"  {recurra_} generate {run.folder} prompt='A class ' temperature=0.5")
     print(f"  {recurra_} evaluate {run.folder}")

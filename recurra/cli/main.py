@@ -191,8 +191,10 @@ def _open(folder: Path) -> "Run":
 
 
 def _say_what_next(run: "Run") -> None:
+    from recurra.report import draw_curve
+
     folder = run.folder
-    print(f"\nThe run is in {folder}. Next:")
+    print(f"\nThe run is in {folder}, its learning curve in {draw_curve(run)}. Next:")
     print(f"  recurra generate {folder} prompt='The ' temperature=0.7")
     print(f"  recurra evaluate {folder} --json")
     print(f"  recurra predict {folder} FILE")

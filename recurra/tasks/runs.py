@@ -6,6 +6,7 @@
 ``weights.safetensors``  the best weights so far
 ``log.jsonl``            a line for each look at the held-out part
 ``evaluation.json``      the figures at the end, beside their baselines
+``curve.svg``            the learning curve (drawn by the command line)
 ``checkpoints/``         the newest three, each with a manifest and SHA-256
 =======================  ==============================================================================
 """

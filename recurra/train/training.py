@@ -281,6 +281,8 @@ class Training:
         }
 
     def _restore(self, folder: Path) -> None:
+        for place in (folder, folder / "checkpoints"):
+            store.sweep(place)
         found, self._notes = checkpoints.newest(folder / "checkpoints")
         log = folder / "log.jsonl"
         if found is None and self._notes:
@@ -324,7 +326,5 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _plain(report: Report) -> dict[str, Any]:
-    line = report._asdict() | dict(report.metrics)
-    for name in ("metrics", "notes"):
-        del line[name]
+    line = report._asdict() | {"metrics": dict(report.metrics), "notes": list(report.notes)}
     return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in line.items()}

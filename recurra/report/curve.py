@@ -1,0 +1,47 @@
+"""The learning curve of a run, beside what naive methods reach."""
+
+import io
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from recurra import store
+from recurra.tasks.runs import Run
+
+__all__ = ["draw_curve"]
+
+LEARNT, BASELINE = "#0b5fa5", "#8a5a00"  # dark blue and brown: apart in print and for colour-blind readers
+
+
+def draw_curve(run: Run) -> Path:
+    """Draw the held-out score at every look of a finished run into ``curve.svg``; its data are ``log.jsonl``.
+
+    Of the baselines the best is labelled, and every other one that the picture has room for.
+    """
+    looks = [json.loads(line) for line in (run.folder / "log.jsonl").read_text("utf-8").splitlines()]
+    name = next(iter(looks[0]["metrics"]))
+    scores = [look["metrics"][name] for look in looks]
+    first, *_ = run.read("evaluation.json")["metrics"].values()
+    baselines = sorted(first["baselines"].items(), key=lambda item: item[1])
+
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    steps = [look["step"] for look in looks]
+    low, high = 0.97 * min(scores + [value for _, value in baselines[:1]]), 1.02 * max(scores[0], scores[-1])
+    last = low
+    for label, value in baselines:
+        if value <= high:
+            axes.axhline(value, color=BASELINE, linewidth=0.8, linestyle=":")
+            if value - last > 0.035 * (high - low):
+                axes.text(steps[-1], value, f"{label} {value:.3f}", color=BASELINE, fontsize=8, ha="right", va="bottom")
+                last = value
+    axes.plot(steps, scores, color=LEARNT, linewidth=1.8, marker="o", markersize=3)
+    axes.set(xlabel="updates", ylabel=name.replace("/", " per "), ylim=(low, high), xlim=(0, None))
+    axes.set_title(f"{run.folder.name}: held-out score, best {min(scores):.3f}", loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+
+    path, content = run.folder / "curve.svg", io.BytesIO()
+    figure.savefig(content, format="svg", metadata={"Date": None})
+    store.write_bytes(path, content.getvalue())
+    return path
