@@ -1,6 +1,8 @@
 """Text from files, a folder, or the standard library, and its honest split."""
 
+import codecs
 import hashlib
+import os
 import platform
 import re
 from collections.abc import Iterable
@@ -30,7 +32,7 @@ class Corpus(NamedTuple):
         """SHA-256 over all names and texts: any change of a byte that is read changes it."""
         digest = hashlib.sha256()
         for name, text in self.documents:
-            for part in (Path(name).name.encode(), text.encode("utf-8", "surrogatepass")):
+            for part in (os.fsencode(Path(name).name), text.encode("utf-8", "surrogatepass")):
                 digest.update(len(part).to_bytes(8, "little") + part)
         return digest.hexdigest()
 
@@ -49,7 +51,7 @@ class Corpus(NamedTuple):
             whole = "".join(document.text for document in self.documents)
             at = round(len(whole) * (1 - share))
             return whole[:at], whole[at:]
-        ranked = sorted(self.documents, key=lambda document: hashlib.sha256(Path(document.name).name.encode()).digest())
+        ranked = sorted(self.documents, key=lambda document: hashlib.sha256(os.fsencode(Path(document.name).name)).digest())
         held_out, size = set[Document](), 0
         for document in ranked:
             if size + len(document.text) <= share * self.characters:
@@ -64,7 +66,7 @@ class Corpus(NamedTuple):
 def read(path: Path, encoding: str = "utf-8") -> Corpus:
     """Read a text file, or all ``*.txt`` files below a folder in the order of their names."""
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*.txt") if not any(part.startswith(".") for part in file.parts))
+        files = sorted(file for file in path.rglob("*.txt") if not _hidden(file.relative_to(path)))
         if not files:
             raise DataError(f"{path}: no *.txt file in this folder; name a file, or a folder of .txt files")
     else:
@@ -78,22 +80,27 @@ def read(path: Path, encoding: str = "utf-8") -> Corpus:
 def read_file(file: Path, encoding: str = "utf-8") -> str:
     """The text of one file, with line ends as line feeds and without a byte order mark."""
     try:
+        codec = codecs.lookup(encoding).name
+    except (LookupError, ValueError):
+        raise _unknown(file, encoding) from None
+    try:
         raw = file.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{file}: no such file or folder") from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from None
-    if b"\0" in raw and not encoding.lower().replace("-", "").startswith(("utf16", "utf32")):
+    if b"\0" in raw and not codec.startswith(("utf-16", "utf-32")):
         raise DataError(f"{file}: byte {raw.index(0)} is 0, so this is no text in {encoding}; wanted a text file")
     try:
-        text = raw.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+        text = raw.decode("utf-8-sig" if codec == "utf-8" else encoding)
     except UnicodeDecodeError as error:
+        raw = error.object  # what was decoded: without the byte order mark
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - raw.rfind(b"\n", 0, error.start)
         found = f"{file}, line {line}, byte {column}: 0x{raw[error.start]:02x} is not {encoding}"
         raise DataError(f"{found}; say encoding=latin-1, or what it is") from None
-    except LookupError:
-        raise DataError(f"{file}: encoding={encoding} is unknown; wanted utf-8, latin-1, cp1252, utf-16, ...") from None
+    except (LookupError, ValueError):  # a codec, but not one of text
+        raise _unknown(file, encoding) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -109,6 +116,14 @@ def reference() -> Corpus:
     found = (Document(name, _fresh_paragraphs(topics[name], seen)) for name in sorted(topics))
     documents = tuple(document for document in found if document.text)
     return Corpus(f"the language reference of Python {platform.python_version()}", documents)
+
+
+def _hidden(below: Path) -> bool:
+    return any(part.startswith(".") for part in below.parts)
+
+
+def _unknown(file: Path, encoding: str) -> DataError:
+    return DataError(f"{file}: encoding={encoding} is unknown; wanted utf-8, latin-1, cp1252, utf-16, ...")
 
 
 def _fresh_paragraphs(text: str, seen: set[str]) -> str:

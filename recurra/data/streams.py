@@ -47,8 +47,7 @@ class Streams:
 
     def __getitem__(self, step: int) -> Window:
         epoch, place = divmod(step, self.per_epoch)
-        offset = int(np.random.default_rng([self.seed, epoch]).integers(self.window))
-        row = (len(self.ids) - 1 - offset) // self.batch
-        rows = self.ids[offset : offset + row * self.batch + 1]
-        starts = torch.arange(self.batch)[:, None] * row + place * self.window + torch.arange(self.window)
-        return Window(rows[starts], rows[starts + 1], place == 0)
+        row = self.per_epoch * self.window
+        offset = int(np.random.default_rng([self.seed, epoch]).integers(len(self.ids) - row * self.batch))
+        places = offset + torch.arange(self.batch)[:, None] * row + place * self.window + torch.arange(self.window)
+        return Window(self.ids[places], self.ids[places + 1], place == 0)

@@ -87,8 +87,8 @@ class Characters(Symbols):
 
     def encode(self, text: str) -> NDArray[np.int64]:
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
-        places = np.searchsorted(self.codes, codes).clip(max=len(self.codes) - 1)
-        return np.where(self.codes[places] == codes, places + 1, UNKNOWN)
+        places = np.searchsorted(self.codes, codes)
+        return np.where(np.append(self.codes, -1)[places] == codes, places + 1, UNKNOWN)
 
     def decode(self, ids: list[int]) -> str:
         return "".join(self.entries[i - 1] if i else "\ufffd" for i in ids)

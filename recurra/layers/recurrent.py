@@ -65,7 +65,7 @@ class Recurrent(nn.Module):
     @property
     def weights(self) -> Mapping[str, Tensor]:
         """The weights by name, as wirings and engines take them."""
-        return self._parameters  # type: ignore[return-value]
+        return {name: getattr(self, name) for name in self._starts}  # by attribute, so that parametrisations are seen
 
     def initial(self, batch: int, *extent: int) -> Any:
         """The state that `batch` rows start from: zeros."""
@@ -111,6 +111,7 @@ class Recurrent(nn.Module):
             state = start
         elif type(state) is not type(start) or any(a.shape != b.shape for a, b in zip(state, start, strict=True)):
             raise ShapeError(f"state is {_describe(state)}; wanted {_describe(start)}")
+        lengths, resets = (None if part is None else part.to(x.device) for part in (lengths, resets))
         return Job(x, state, lengths, resets, noise or {})
 
     def _check_noise(self, noise: Mapping[str, Tensor]) -> None:

@@ -20,7 +20,7 @@ class Level(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Discounted estimates from one kind of count."""
+    """Discounted estimates from one kind of count; the last place, which number -1 reaches, is 0."""
 
     counts: Floats  # of each n-gram
     totals: Floats  # of each context
@@ -96,20 +96,19 @@ def _before(numbers: Ids) -> Ids:
 
 
 def _find(keys: Ids, wanted: Ids) -> Ids:
-    places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-    return np.where(keys[places] == wanted, places, -1)
+    places = np.searchsorted(keys, wanted)
+    return np.where(np.append(keys, -2)[places] == wanted, places, -1)
 
 
 def _estimate(counts: Floats, owners: Ids, contexts: int) -> Counts:
     once, twice = np.count_nonzero(counts == 1), np.count_nonzero(counts == 2)
     discount = once / (once + 2 * twice) if once else 0.5
     totals, kinds = (np.bincount(owners, weights, contexts).astype(np.float64) for weights in (counts, counts > 0))
-    return Counts(counts, totals, kinds, discount)
+    return Counts(*(np.append(numbers, 0.0) for numbers in (counts, totals, kinds)), discount)
 
 
 def _mix(known: Counts, context: Ids, number: Ids, lower: Floats) -> Floats:
-    total = np.where(context < 0, 0.0, known.totals[context])
-    count = np.where(number < 0, 0.0, known.counts[number])
+    total = known.totals[context]
     safe = np.maximum(total, 1.0)
-    mixed = np.maximum(count - known.discount, 0) / safe + known.discount * known.kinds[context] / safe * lower
+    mixed = np.maximum(known.counts[number] - known.discount, 0) / safe + known.discount * known.kinds[context] / safe * lower
     return np.where(total > 0, mixed, lower)

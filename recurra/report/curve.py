@@ -25,16 +25,17 @@ def draw_curve(run: Run) -> Path:
     first, *_ = run.read("evaluation.json")["metrics"].values()
     baselines = sorted(first["baselines"].items(), key=lambda item: item[1])
 
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    figure = Figure(figsize=(7.6, 4.2), layout="constrained")
     axes = figure.add_subplot()
     steps = [look["step"] for look in looks]
     low, high = 0.97 * min(scores + [value for _, value in baselines[:1]]), 1.02 * max(scores[0], scores[-1])
-    last = low
+    last = -high
     for label, value in baselines:
         if value <= high:
             axes.axhline(value, color=BASELINE, linewidth=0.8, linestyle=":")
             if value - last > 0.035 * (high - low):
-                axes.text(steps[-1], value, f"{label} {value:.3f}", color=BASELINE, fontsize=8, ha="right", va="bottom")
+                place = axes.get_yaxis_transform()  # right of the frame, where no curve runs
+                axes.text(1.01, value, f"{label} {value:.3f}", color=BASELINE, fontsize=8, va="center", transform=place)
                 last = value
     axes.plot(steps, scores, color=LEARNT, linewidth=1.8, marker="o", markersize=3)
     axes.set(xlabel="updates", ylabel=name.replace("/", " per "), ylim=(low, high), xlim=(0, None))

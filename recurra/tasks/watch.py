@@ -29,7 +29,7 @@ def watch(reports: Iterable[Report], console: Console) -> None:
 def show_evaluation(evaluation: Evaluation, console: Console) -> None:
     """Print each figure beside its baselines, the best first."""
     for figure in evaluation.figures:
-        table = Table(title=f"{figure.name} of {escape(evaluation.data)}", title_justify="left", box=None, pad_edge=False)
+        table = Table(title=f"{figure.name}: {escape(evaluation.data)}", title_justify="left", box=None, pad_edge=False)
         table.add_column("who", min_width=24)
         table.add_column("value", justify="right")
         table.add_column("95 % interval", justify="right")

@@ -1,0 +1,1 @@
+"""Quality and memory tasks on real data; run by make quality."""

@@ -1,0 +1,73 @@
+"""docs/quality.md and its pictures, from the results that the long runs left.
+
+Run: python -m benchmarks.page
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from benchmarks.machine import RESULTS
+
+DOCS = Path(__file__).parent.parent / "docs"
+HEAD = """# Measured quality
+
+Long runs on real data (`make quality`), each figure beside its naive baselines and in a column of its own what was published or
+measured elsewhere. Intervals are 95 %, from resampling blocks of the held-out part. The data behind every picture lie in
+`benchmarks/results/`.
+"""
+
+
+def main() -> None:
+    """Write the page."""
+    sections = [HEAD]
+    for path in sorted(RESULTS.glob("*.json")):
+        result = json.loads(path.read_text())
+        _draw(path.stem, result)
+        sections.append(_section(path.stem, result))
+    (DOCS / "quality.md").write_text("\n".join(sections))
+
+
+def _section(name: str, result: dict[str, Any]) -> str:
+    machine, options = result["machine"], result["options"]
+    changed = " ".join(f"{key}={value}" for key, value in options.items())
+    lines = [
+        f"## {result['title']}",
+        "",
+        f"`{result['command']}`: {result['seconds'] / 60:.1f} minutes of updates on {machine['cores']} cores of {machine['processor']}, "
+        f"{machine['threads']} threads, torch {machine['torch']}.",
+        "",
+    ]
+    for figure, facts in result["figures"].items():
+        rows = [("**recurra**", facts["value"], "{:.4f} to {:.4f}".format(*facts["interval"]), "")]
+        rows += [(who, value, "", "") for who, value in facts["baselines"].items()]
+        rows += [(who, value, "", "elsewhere") for who, value in result["elsewhere"].items()]
+        lines += [f"| who | {figure} | 95 % interval | where |", "|---|---|---|---|"]
+        lines += [
+            f"| {who} | {value:.4f} | {interval} | {where} |"
+            for who, value, interval, where in sorted(rows, key=lambda r: r[1])
+        ]
+        lines.append("")
+    lines += [f"![learning curve](images/{name}.svg)", "", f"Options: `{changed}`.", ""]
+    return "\n".join(lines)
+
+
+def _draw(name: str, result: dict[str, Any]) -> None:
+    (x, times), (y, scores) = result["curve"].items()
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([time / 60 for time in times], scores, color="#0b5fa5", marker="o", markersize=3)
+    for who, value in {**next(iter(result["figures"].values()))["baselines"], **result["elsewhere"]}.items():
+        if value < scores[len(scores) // 8]:
+            axes.axhline(value, color="#8a5a00", linewidth=0.8, linestyle=":")
+            axes.text(times[-1] / 60, value, who, color="#8a5a00", fontsize=7, ha="right", va="bottom")
+    axes.set(xlabel="minutes of updates" if x == "seconds" else x, ylabel=y, ylim=(None, scores[len(scores) // 8]))
+    axes.spines[["top", "right"]].set_visible(False)
+    (DOCS / "images").mkdir(exist_ok=True)
+    figure.savefig(DOCS / "images" / f"{name}.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()

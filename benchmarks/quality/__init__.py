@@ -1,0 +1,1 @@
+"""Long runs on real data, each beside its baselines."""
