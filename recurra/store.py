@@ -37,7 +37,7 @@ __all__ = [
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON; NaN and infinities are refused."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    _replace(path, [text.encode(), b"\n"])
+    _replace(path, [text.encode("utf-8", "backslashreplace"), b"\n"])  # file names may hold what is not Unicode
 
 
 def read_json(path: Path) -> Any:

@@ -1,5 +1,6 @@
 """The command line: words on a terminal. Importing it imports neither torch nor numpy."""
 
+import io
 import json
 import os
 import sys
@@ -56,6 +57,9 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a tabl
 
 def main() -> None:
     """What the command `recurra` runs."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows another
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:

@@ -1,5 +1,6 @@
 """Text as numbers and back: characters, words, or byte pairs."""
 
+import codecs
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -159,7 +160,13 @@ class Subwords(Symbols):
     unit = "subword"
 
     def __init__(self, entries: str) -> None:
-        self.tokenizer = _tokenizers().Tokenizer.from_str(entries)
+        try:
+            self.tokenizer = _tokenizers().Tokenizer.from_str(entries)
+        except Exception as error:  # the library raises nothing narrower
+            raise ValueError(error) from None
+        alphabet = _byte_alphabet()
+        pieces = (self.tokenizer.id_to_token(number) for number in range(self.tokenizer.get_vocab_size()))
+        self.pieces = ["\ufffd".encode(), *(bytes(alphabet[letter] for letter in piece) for piece in pieces)]
 
     @classmethod
     def of(cls, text: str, size: int) -> "Subwords":
@@ -167,10 +174,8 @@ class Subwords(Symbols):
         library = _tokenizers()
         tokenizer = library.Tokenizer(library.models.BPE())
         tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = library.decoders.ByteLevel()
         trainer = library.trainers.BpeTrainer(
             vocab_size=size,
-            special_tokens=["<unk>"],
             initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
@@ -178,18 +183,20 @@ class Subwords(Symbols):
         return cls(tokenizer.to_str())
 
     def __len__(self) -> int:
-        return int(self.tokenizer.get_vocab_size())
+        return len(self.pieces)
 
     def encode(self, text: str) -> NDArray[np.int64]:
-        pieces = self.tokenizer.encode_batch(text.splitlines(keepends=True))
-        return np.fromiter((number for piece in pieces for number in piece.ids), np.int64)
+        lines = self.tokenizer.encode_batch(text.splitlines(keepends=True))
+        return np.fromiter((number + 1 for line in lines for number in line.ids), np.int64)
 
     def decode(self, ids: list[int]) -> str:
-        return str(self.tokenizer.decode(ids))
+        return b"".join(self.pieces[i] for i in ids).decode("utf-8", "replace")
 
     def tail(self, before: list[int], new: int) -> str:
-        recent = before[-8:]  # a character has at most four bytes, so nothing older can be incomplete
-        return self.decode([*recent, new]).rstrip("\ufffd")[len(self.decode(recent).rstrip("\ufffd")) :]
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for i in before[-4:]:  # a character has at most four bytes, so nothing older can be incomplete
+            decoder.decode(self.pieces[i])
+        return decoder.decode(self.pieces[new])
 
     def refuse(self, text: str) -> str | None:
         return None
@@ -207,6 +214,13 @@ def _kind(unit: str) -> Any:
     if unit not in kinds:
         raise UsageError(f"unit={unit}: {near_miss(unit, kinds)}")
     return kinds[unit]
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """The letters that byte-level tokenizers write bytes with: printable ones themselves, the others from 256 on."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    rest = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + k): byte for k, byte in enumerate(rest)}
 
 
 def _tokenizers() -> Any:

@@ -1,12 +1,13 @@
 """Drawing symbols from a core, one at a time."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from recurra.errors import UsageError
+from recurra.errors import NumericError, UsageError
 from recurra.layers import Core
 
 __all__ = ["Sampling", "sample"]
@@ -37,14 +38,14 @@ class Sampling:
 
     def __post_init__(self) -> None:
         fine = {
-            "repetition": self.repetition > 0,
-            "temperature": self.temperature >= 0,
+            "repetition": 0.01 <= self.repetition <= 100,
+            "temperature": 0 <= self.temperature < math.inf,
             "top_k": self.top_k >= 0,
             "top_p": 0 < self.top_p <= 1,
             "min_p": 0 <= self.min_p <= 1,
         }
         wanted = {
-            "repetition": "above 0",
+            "repetition": "0.01 to 100",
             "temperature": "0 or more",
             "top_k": "0 or more",
             "top_p": "above 0, up to 1",
@@ -61,7 +62,9 @@ class Sampling:
             logits = torch.where(seen, penalised, logits)
         if self.temperature == 0:
             return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits.dtype)
-        logits = logits / self.temperature
+        bounds = torch.finfo(logits.dtype)
+        divisor = min(max(self.temperature, bounds.tiny), bounds.max)
+        logits = (logits - logits.amax(-1, keepdim=True)) / divisor
         if 0 < self.top_k < logits.shape[-1]:
             least = logits.topk(self.top_k).values[..., -1:]
             logits = logits.masked_fill(logits < least, -torch.inf)
@@ -81,13 +84,16 @@ def sample(
 ) -> Iterator[Tensor]:
     """Yield symbols (B,) without end, each drawn after the `prompt` (B, T > 0) and all drawn before.
 
-    The state is carried from symbol to symbol, so each costs the same. `never` names symbols that are not drawn.
+    The state is carried from symbol to symbol, so each costs the same. `never` names symbols that are not drawn. Logits that
+    are no numbers are a NumericError.
     """
     forbidden = torch.tensor(never, dtype=torch.long, device=prompt.device)
     every, state = core.sequence(prompt)
     logits = every[:, -1]
     seen = torch.zeros_like(logits, dtype=torch.bool).scatter(1, prompt, value=True)
     while True:
+        if not bool((logits < torch.inf).all()):
+            raise NumericError("the model's predictions are not finite: its training diverged; train anew with a lower lr")
         probabilities = sampling.probabilities(logits.index_fill(1, forbidden, -torch.inf), seen)
         symbol = torch.multinomial(probabilities, 1, generator=generator)
         yield symbol[:, 0]

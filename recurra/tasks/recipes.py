@@ -66,6 +66,8 @@ def device(options: TaskOptions) -> torch.device:
     if options.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.zeros(0, device=options.device).device
+        probe = torch.ones(1, device=options.device)
+        probe.item()  # the device "meta" makes tensors, but holds none
+        return probe.device
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device={options.device}: not on this machine ({str(error).splitlines()[0]})") from None

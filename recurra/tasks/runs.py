@@ -52,6 +52,7 @@ class Run:
                 raise ModelFileError(
                     f"{folder}: run format {self.facts['format']}, this recurra reads up to {FORMAT}; upgrade it"
                 )
+            self.source, self.fingerprint = str(self.facts["data"]["source"]), str(self.facts["data"]["fingerprint"])
             self.options: TaskOptions = TASKS[self.facts["task"]](**self.facts["options"])
         except (KeyError, TypeError, UsageError) as error:
             raise ModelFileError(f"{folder / 'run.json'}: not what recurra writes ({error!r})") from None
@@ -61,6 +62,8 @@ class Run:
     def create(cls, folder: Path | None, options: TaskOptions, data: Mapping[str, Any], files: Mapping[str, Any]) -> Self:
         """Make a run folder, whole or not at all; `files` are JSON files beside ``run.json``."""
         folder = folder or _free(options.task)
+        if folder.name in ("", ".."):
+            raise UsageError(f"{folder}: a run makes its own folder; name one that is not there yet, such as --out runs/first")
         if (folder / "run.json").exists():
             raise UsageError(f"{folder}: holds a run already; recurra resume {folder} goes on with it, or choose another --out")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -97,9 +100,9 @@ class Run:
 
     def check_data(self, fingerprint: str) -> None:
         """Refuse to go on with data that have changed."""
-        if fingerprint != self.facts["data"]["fingerprint"]:
+        if fingerprint != self.fingerprint:
             raise DataError(
-                f"{self.facts['data']['source']}: changed since this run began; bring the old data back, or train anew"
+                f"{self.source}: changed since this run began; bring the old data back, or train anew"
             )
 
     def train(self, *, show: bool = True) -> Self:

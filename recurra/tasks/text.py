@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def begin(options: Text, data: Path | None, out: Path | None) -> Run:
     learnt, held_out = corpus.split(options.held_out)
     symbols = Symbols.learn(options.unit, learnt, options.vocabulary)
     Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
+    _model(options, symbols)
     if len(symbols.encode(held_out)) < 2:
         raise DataError(f"{corpus.source}: held_out={options.held_out} leaves nothing to measure on; wanted at least 2 symbols")
     facts = {
@@ -60,7 +62,7 @@ def train(run: Run) -> Iterator[Report]:
     options, symbols = _options(run), _symbols(run)
     learnt, held_out = _parts(run)
     torch.manual_seed(options.seed)
-    model = _model(run)
+    model = _model(options, symbols)
     streams = Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
     steps = options.steps or math.ceil(options.epochs * streams.per_epoch)
     ids, scale = symbols.encode(held_out)[:LOOK], _bits_per(symbols, held_out)
@@ -73,7 +75,7 @@ def train(run: Run) -> Iterator[Report]:
 
     def look() -> Look:
         bits = float(_nats(model, ids, math.ceil(len(ids) / LOOK_ROWS)).mean()) * scale
-        written = "".join(_write(model, symbols, SAMPLE))
+        written = "".join(_write(model, symbols, SAMPLE)) if math.isfinite(bits) else ""
         return Look(bits, {f"bits/{_measured_in(symbols)}": bits}, written)
 
     with Training(
@@ -128,7 +130,8 @@ def predict(run: Run, data: Path) -> Iterator[Mapping[str, Any]]:
     """Bits per character of each line of a file, every line read on its own."""
     symbols, model = _symbols(run), _trained(run)
     start = _start(symbols)
-    lines = enumerate(read_file(data, _options(run).encoding).splitlines(), 1)
+    text = StringIO(read_file(data, _options(run).encoding))  # only line feeds end its lines
+    lines = enumerate((line.removesuffix("\n") for line in text), 1)
     while batch := list(islice(lines, LOOK_ROWS)):
         rows = [np.concatenate([start, symbols.encode(line)]) for _, line in batch]
         for (number, line), row, nats in zip(batch, rows, _row_nats(model, rows), strict=True):
@@ -155,7 +158,8 @@ def generate(run: Run, options: TextGeneration) -> Iterator[str]:
 def _write(model: LanguageModel, symbols: Symbols, options: TextGeneration) -> Iterator[str]:
     sampling = Sampling(options.repetition, options.temperature, options.top_k, options.top_p, options.min_p)
     device = next(model.parameters()).device
-    prompt = symbols.encode(options.prompt) if options.prompt else _start(symbols)
+    prompt = symbols.encode(options.prompt)
+    prompt = prompt if len(prompt) else _start(symbols)
     generator = torch.Generator(device).manual_seed(options.seed)
     before = prompt.tolist()
     drawn = sample(model, torch.from_numpy(prompt)[None].to(device), sampling, generator, never=(0,))
@@ -225,14 +229,13 @@ def _symbols(run: Run) -> Symbols:
     return Symbols.from_json(run.read("vocabulary.json"))
 
 
-def _model(run: Run) -> LanguageModel:
-    options, symbols = _options(run), _symbols(run)
+def _model(options: Text, symbols: Symbols) -> LanguageModel:
     stack = recipes.stack(options, options.embedding)
     model = LanguageModel(len(symbols), options.embedding, stack, options.hidden, dropout=options.dropout, tied=options.tied)
     return model.to(recipes.device(options))
 
 
 def _trained(run: Run) -> LanguageModel:
-    model = _model(run)
+    model = _model(_options(run), _symbols(run))
     run.fill(model)
     return model.eval()

@@ -23,6 +23,7 @@ def locked(folder: Path) -> Iterator[None]:
     lock, owner = FileLock(folder / ".lock"), folder / ".owner.json"
     try:
         lock.acquire(timeout=0)
+        owner.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
     except Timeout:
         try:
             who = "process {pid} on {host}".format(**json.loads(owner.read_text()))
@@ -30,9 +31,9 @@ def locked(folder: Path) -> Iterator[None]:
             who = "another process"
         raise BusyError(f"{folder}: {who} trains here; wait for it, or train into another folder") from None
     except OSError as error:
+        lock.release()
         raise ResourceError(f"{folder}: cannot be written ({error.strerror})") from None
     try:
-        owner.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         yield
     finally:
         owner.unlink(missing_ok=True)

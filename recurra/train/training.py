@@ -128,7 +128,7 @@ class Training:
         self.model, self.update, self.batches, self.optimizer = model, update, batches, optimizer
         self.total, self.schedule, self.clip, self.patience = steps, schedule or Constant(), clip or Clip(), patience
         self.carry, self.folder = carry, folder
-        self.step, self.in_a_row, self.seconds = 0, 0, 0.0
+        self.step, self.reported, self.in_a_row, self.seconds = 0, 0, 0, 0.0
         self.scores: list[float] = []
         self.best: dict[str, Tensor] = {}
         self.tally = Tally()
@@ -168,13 +168,14 @@ class Training:
         """Train; after every `every` steps and after the last, look at the held-out part, save, and yield a report."""
         self.model.train()
         begun, first = time.monotonic(), self.step
-        while not self.finished:
-            if self._stop:
+        while not self.finished or self._due(every):
+            if self._due(every):  # also the first thing of a run that was stopped in the middle of a look
+                yield self._report(validate, lambda: (time.monotonic() - begun) / max(1, self.step - first))
+            elif self._stop:
                 where = f"; go on with: recurra resume {self.folder}" if self.folder else ""
                 raise Stopped(f"stopped at step {self.step} of {self.total}{where}")
-            self._advance()
-            if self.step % every == 0 or self.step == self.total:
-                yield self._report(validate, lambda: (time.monotonic() - begun) / (self.step - first))
+            else:
+                self._advance()
 
     def save(self) -> None:
         """Write a checkpoint of this step."""
@@ -184,6 +185,9 @@ class Training:
         folder.mkdir(exist_ok=True)
         checkpoints.save(folder, self.step, checkpoints.Checkpoint(self._tensors(), self._facts()))
         self._saved = self.step
+
+    def _due(self, every: int) -> bool:
+        return self.step > self.reported and (self.step % every == 0 or self.step >= self.total)
 
     def _advance(self) -> None:
         self._between = False
@@ -223,6 +227,8 @@ class Training:
 
     def _report(self, validate: Callable[[], Look] | None, pace: Callable[[], float]) -> Report:
         look = self._look(validate) if validate else Look(math.nan, {})
+        self._between = False
+        self.reported = self.step
         better = validate is not None and look.value < min(self.scores, default=math.inf)
         if validate is not None:
             self.scores.append(look.value)
@@ -233,7 +239,7 @@ class Training:
         report = Report(
             step=self.step,
             steps=self.total,
-            loss=done.loss / max(1, done.items),
+            loss=done.loss / done.items if done.items else math.nan,
             metrics=look.metrics,
             best=better,
             lr=float(self.optimizer.param_groups[0]["lr"]),
@@ -252,14 +258,17 @@ class Training:
                 store.write_tensors(self.folder / "weights.safetensors", self.best)
             store.append_line(self.folder / "log.jsonl", _plain(report))
             self.save()
+        self._between = True
         return report
 
     def _look(self, validate: Callable[[], Look]) -> Look:
         training = self.model.training
         self.model.eval()
-        with torch.random.fork_rng(), torch.no_grad():
-            look = validate()
-        self.model.train(training)
+        try:
+            with torch.random.fork_rng(), torch.no_grad():
+                look = validate()
+        finally:
+            self.model.train(training)
         return look if math.isfinite(look.value) else look._replace(value=sys.float_info.max)
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -273,6 +282,7 @@ class Training:
     def _facts(self) -> dict[str, Any]:
         return {
             "step": self.step,
+            "reported": self.reported,
             "scores": self.scores,
             "tally": self.tally._asdict(),
             "in_a_row": self.in_a_row,
@@ -290,6 +300,16 @@ class Training:
         if found is None:
             log.unlink(missing_ok=True)
             return
+        try:
+            self._take(found)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise CheckpointError(f"{folder / 'checkpoints'}: not those of the model in {folder} ({reason})") from None
+        if self.best:
+            store.write_tensors(folder / "weights.safetensors", self.best)
+        store.keep_lines(log, lambda line: line["step"] <= self.step)
+
+    def _take(self, found: checkpoints.Checkpoint) -> None:
         tensors, facts = found
         self.model.load_state_dict(_below("model.", tensors))
         self.best = _below("best.", tensors)
@@ -300,11 +320,9 @@ class Training:
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": slots})
         self.carry = states.rebuild(self.carry, _below("carry.", tensors))
         torch.set_rng_state(tensors["random"])
-        self.step, self.scores, self.tally = facts["step"], list(facts["scores"]), Tally(**facts["tally"])
+        self.step, self.reported, self.scores = facts["step"], facts["reported"], list(facts["scores"])
+        self.tally = Tally(**facts["tally"])
         self.in_a_row, self.seconds, self._saved = facts["in_a_row"], facts["seconds"], facts["step"]
-        if self.best:
-            store.write_tensors(folder / "weights.safetensors", self.best)
-        store.keep_lines(log, lambda line: line["step"] <= self.step)
         for name, now in surroundings().items():
             before = facts["made_with"].get(name)
             if before != now:
@@ -326,5 +344,6 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _plain(report: Report) -> dict[str, Any]:
-    line = report._asdict() | {"metrics": dict(report.metrics), "notes": list(report.notes)}
-    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in line.items()}
+    line = report._asdict() | {"notes": list(report.notes)}
+    finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in line.items()}
+    return finite | {"metrics": {name: value if math.isfinite(value) else None for name, value in report.metrics.items()}}

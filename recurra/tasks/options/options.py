@@ -30,7 +30,7 @@ class Described(NamedTuple):
 class Options(BaseModel):
     """Base of all options: unknown names are refused, with the nearest known one suggested."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -65,13 +65,13 @@ class TaskOptions(Options):
     summary: ClassVar[str]
 
     cell: str = Field("lstm", description="the recurrent cell; recurra cells lists them")
-    hidden: int = Field(256, ge=1, description="units of each layer")
-    layers: int = Field(2, ge=1, description="recurrent layers on top of each other")
+    hidden: int = Field(256, ge=1, le=100_000, description="units of each layer")
+    layers: int = Field(2, ge=1, le=1000, description="recurrent layers on top of each other")
     residual: bool = Field(False, description="add each layer's input to its output")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of activations set to zero between layers, in training")
     batch: int = Field(16, ge=1, description="rows read side by side")
     window: int = Field(64, ge=1, description="steps that the gradient travels back")
-    epochs: float = Field(12, gt=0, description="passes over the learning part")
+    epochs: float = Field(12, gt=0, le=1_000_000, description="passes over the learning part")
     steps: int = Field(0, ge=0, description="updates; 0 counts them from epochs")
     optimizer: Literal["adamw", "adam", "nadam", "rmsprop", "sgd"] = Field("adamw", description="of torch.optim")
     lr: float = Field(0.004, gt=0, description="highest learning rate")
@@ -81,7 +81,7 @@ class TaskOptions(Options):
     clip: float = Field(1.0, ge=0, description="largest norm of the gradient; 0 for none")
     clip_value: float = Field(0.0, ge=0, description="largest absolute value in the gradient; 0 for none")
     patience: int = Field(0, ge=0, description="stop after so many looks without a better score; 0 never")
-    seed: int = Field(0, ge=0, description="of start weights, dropout and the order of data")
+    seed: int = Field(0, ge=0, le=4_294_967_295, description="of start weights, dropout and the order of data")
     check: int = Field(0, ge=0, description="updates between looks at the held-out part, each saved; 0 makes 30 looks")
     device: str = Field("auto", description="cpu, cuda, mps; auto takes a GPU where there is one")
     engine: Literal["auto", "torch", "fold"] = Field("auto", description="how cells run; auto takes the fastest")
@@ -121,7 +121,7 @@ def _kind(field: FieldInfo) -> str:
 
 def _bound(item: Any) -> str:
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    return next((f"{sign} {getattr(item, name):g}" for name, sign in signs.items() if hasattr(item, name)), "")
+    return next((f"{sign} {getattr(item, name):.15g}" for name, sign in signs.items() if hasattr(item, name)), "")
 
 
 def _one_line(options: type[Options], error: ValidationError) -> str:

@@ -22,10 +22,10 @@ class Text(TaskOptions):
     summary: ClassVar[str] = "a language model of text files: characters, words or byte pairs"
 
     unit: Literal["character", "word", "subword"] = Field("character", description="what a symbol is")
-    vocabulary: int = Field(8000, ge=300, description="most words or subwords to know; characters are all known")
+    vocabulary: int = Field(8000, ge=300, le=1_000_000, description="most words or subwords to know; characters are all known")
     encoding: str = Field("utf-8", description="of the text files")
     held_out: float = Field(0.1, gt=0, lt=1, description="share of the text that is not learnt from, but measured on")
-    embedding: int = Field(64, ge=1, description="size of the vector of a symbol")
+    embedding: int = Field(64, ge=1, le=100_000, description="size of the vector of a symbol")
     tied: bool = Field(False, description="predict with the embedding matrix itself")
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
     carry: bool = Field(True, description="carry the state from window to window; false starts each at zero")
@@ -41,10 +41,10 @@ class TextGeneration(Options):
     """
 
     prompt: str = Field("", description="the text to go on from; empty begins a line")
-    length: int = Field(500, ge=1, description="symbols to write")
+    length: int = Field(500, ge=1, le=1_000_000_000, description="symbols to write")
     temperature: float = Field(0.8, ge=0, description="below 1 is careful, above 1 daring; 0 takes the most probable")
     top_k: int = Field(0, ge=0, description="choose among the k most probable; 0 among all")
     top_p: float = Field(1.0, gt=0, le=1, description="choose among the fewest that have this probability together")
     min_p: float = Field(0.0, ge=0, le=1, description="choose among those with this share of the highest probability")
-    repetition: float = Field(1.0, gt=0, description="penalty of symbols already there; 1 is none")
-    seed: int = Field(0, ge=0, description="of the choice")
+    repetition: float = Field(1.0, ge=0.01, le=100, description="penalty of symbols already there; 1 is none")
+    seed: int = Field(0, ge=0, le=4_294_967_295, description="of the choice")
