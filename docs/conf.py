@@ -33,6 +33,7 @@ myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_default_options = {"special-members": "__call__, __getitem__"}
 python_use_unqualified_type_names = True
 add_module_names = False
 toc_object_entries_show_parents = "hide"
@@ -80,6 +81,7 @@ def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))  # drawn by the browser, offline
     app.connect("builder-inited", _complain)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("autodoc-process-signature", _sign)
 
 
 def _escaped(text: str) -> str:
@@ -97,13 +99,18 @@ def _block_math(writer: Any, node: nodes.math_block) -> None:
 
 
 def _mathml(tex: str, *, as_block: bool) -> str:
-    known = re.sub(r"\\dots(?![a-z])", r"\\ldots", tex)  # of the few commands in use the only one that docutils lacks
+    known = re.sub(r"\\[Bb]ig(?![a-z])", "", re.sub(r"\\dots(?![a-z])", r"\\ldots", tex))  # docutils lacks these two
     return str(tex2mathml(known, as_block=as_block))
 
 
 def _skip(_app: Sphinx, _kind: str, _name: str, thing: Any, skip: bool, _options: Any) -> bool:
-    """Leave out what a NamedTuple says of its fields: their names stand in the signature."""
-    return skip or str(inspect.getdoc(thing)).startswith("Alias for field number")
+    """Leave out what Python says of every NamedTuple: the names of its fields stand in the signature."""
+    return skip or str(inspect.getdoc(thing)).startswith(("Alias for field number", "Return self[key]"))
+
+
+def _sign(_app: Sphinx, _kind: str, _name: str, thing: Any, _options: Any, arguments: str | None, result: str | None) -> Any:
+    """A protocol is not called."""
+    return ("", result) if getattr(thing, "_is_protocol", False) else (arguments, result)
 
 
 def _complain(_app: Sphinx) -> None:

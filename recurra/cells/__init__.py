@@ -13,4 +13,4 @@ CELLS: dict[str, Cell] = {
     "lstm": LSTM(),
     "gru": GRU(),
 }
-"""The cells that options name: ``cell=gru``. Each maps H units to H units; the projected LSTM needs a second size."""
+"""The cells that options name, as in ``cell=gru``. Each maps H units to H units; the projected LSTM needs a second size."""

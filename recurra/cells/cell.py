@@ -11,13 +11,13 @@ from torch import Tensor
 __all__ = ["Cell", "Map", "Maps", "Parts", "Width"]
 
 Parts: TypeAlias = Any
-"""The parts of a map's result, by name: ``x.forget``."""
+"""The parts of a map's result by name, as in ``x.forget``."""
 
 Maps: TypeAlias = Any
-"""What the wiring owns, by name: ``m.recur(h)``, ``m.peep_input``, ``m.norm_cell(c)``, ``m.keep``."""
+"""What the wiring owns by name, as in ``m.recur(h)``, ``m.peep_input``, ``m.norm_cell(c)``, ``m.keep``."""
 
 Width: TypeAlias = Literal["hidden", "projected"]
-"""The size of a vector of the step: the number of hidden units H, or of projected units P."""
+"""The size of a vector of the step, which is the number of hidden units H, or of projected units P."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

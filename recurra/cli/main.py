@@ -48,6 +48,7 @@ def _group(help: str) -> typer.Typer:
 
 
 app = _group("Recurrent sequence models: train one on your data with one command, then use it.")
+"""All verbs, as a Typer application."""
 train = _group("Train a model of your data.")
 app.add_typer(train, name="train")
 

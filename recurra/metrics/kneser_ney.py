@@ -104,7 +104,7 @@ def _estimate(counts: Floats, owners: Ids, contexts: int) -> Counts:
     once, twice = np.count_nonzero(counts == 1), np.count_nonzero(counts == 2)
     discount = once / (once + 2 * twice) if once else 0.5
     totals, kinds = (np.bincount(owners, weights, contexts).astype(np.float64) for weights in (counts, counts > 0))
-    return Counts(*(np.append(numbers, 0.0) for numbers in (counts, totals, kinds)), discount)
+    return Counts(np.append(counts, 0.0), np.append(totals, 0.0), np.append(kinds, 0.0), discount)
 
 
 def _mix(known: Counts, context: Ids, number: Ids, lower: Floats) -> Floats:

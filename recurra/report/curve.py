@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ def draw_curve(run: Run) -> Path:
     """
     looks = [json.loads(line) for line in (run.folder / "log.jsonl").read_text("utf-8").splitlines()]
     name = next(iter(looks[0]["metrics"]))
+    looks = [look for look in looks if look["metrics"][name] is not None]  # a look that was not finite has no place
     scores = [look["metrics"][name] for look in looks]
     first, *_ = run.read("evaluation.json")["metrics"].values()
     baselines = sorted(first["baselines"].items(), key=lambda item: item[1])
@@ -28,7 +30,8 @@ def draw_curve(run: Run) -> Path:
     figure = Figure(figsize=(7.6, 4.2), layout="constrained")
     axes = figure.add_subplot()
     steps = [look["step"] for look in looks]
-    low, high = 0.97 * min(scores + [value for _, value in baselines[:1]]), 1.02 * max(scores[0], scores[-1])
+    shown = [*scores[:1], *scores[-1:]] or [value for _, value in baselines] or [1.0]
+    low, high = 0.97 * min(scores + [value for _, value in baselines[:1]], default=0.0), 1.02 * max(shown)
     last = -high
     for label, value in baselines:
         if value <= high:
@@ -39,7 +42,7 @@ def draw_curve(run: Run) -> Path:
                 last = value
     axes.plot(steps, scores, color=LEARNT, linewidth=1.8, marker="o", markersize=3)
     axes.set(xlabel="updates", ylabel=name.replace("/", " per "), ylim=(low, high), xlim=(0, None))
-    axes.set_title(f"{run.folder.name}: held-out score, best {min(scores):.3f}", loc="left", fontsize=10)
+    axes.set_title(f"{run.folder.name}: held-out score, best {min(scores, default=math.nan):.3f}", loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
 
     path, content = run.folder / "curve.svg", io.BytesIO()

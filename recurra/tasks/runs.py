@@ -101,9 +101,7 @@ class Run:
     def check_data(self, fingerprint: str) -> None:
         """Refuse to go on with data that have changed."""
         if fingerprint != self.fingerprint:
-            raise DataError(
-                f"{self.source}: changed since this run began; bring the old data back, or train anew"
-            )
+            raise DataError(f"{self.source}: changed since this run began; bring the old data back, or train anew")
 
     def train(self, *, show: bool = True) -> Self:
         """Train to the end, from the newest checkpoint if there is one; then measure, and keep the figures."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recurra.data import Corpus, Streams, Symbols, Window, read, read_file, reference
 from recurra.decode import Sampling, sample
-from recurra.errors import DataError
+from recurra.errors import DataError, NumericError
 from recurra.losses import NextSymbol
 from recurra.metrics import KneserNey, Mean
 from recurra.models import LanguageModel
@@ -75,7 +75,10 @@ def train(run: Run) -> Iterator[Report]:
 
     def look() -> Look:
         bits = float(_nats(model, ids, math.ceil(len(ids) / LOOK_ROWS)).mean()) * scale
-        written = "".join(_write(model, symbols, SAMPLE)) if math.isfinite(bits) else ""
+        try:
+            written = "".join(_write(model, symbols, SAMPLE))
+        except NumericError:  # the training diverges; it notices that by itself
+            written = ""
         return Look(bits, {f"bits/{_measured_in(symbols)}": bits}, written)
 
     with Training(

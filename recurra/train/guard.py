@@ -27,7 +27,7 @@ def locked(folder: Path) -> Iterator[None]:
     except Timeout:
         try:
             who = "process {pid} on {host}".format(**json.loads(owner.read_text()))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             who = "another process"
         raise BusyError(f"{folder}: {who} trains here; wait for it, or train into another folder") from None
     except OSError as error:

@@ -22,6 +22,7 @@ class Constant:
     warmup: int = 0
 
     def factor(self, step: int, scores: Sequence[float]) -> float:
+        """1, or less while the rate still rises."""
         return _rise(step, self.warmup)
 
 
@@ -43,6 +44,7 @@ class Cosine:
     floor: float = 0.01
 
     def factor(self, step: int, scores: Sequence[float]) -> float:
+        """The formula above at step k."""
         if step < self.warmup:
             return _rise(step, self.warmup)
         done = (step - self.warmup) / max(1, self.steps - 1 - self.warmup)
@@ -60,6 +62,7 @@ class OneCycle:
     rise: float = 0.3
 
     def factor(self, step: int, scores: Sequence[float]) -> float:
+        """1/25 at the first step, 1 at the top, 1/10000 at the last."""
         top = max(1.0, self.rise * self.steps)
         if step < top:
             return _swing(1 / 25, 1.0, step / top)
@@ -75,6 +78,7 @@ class Plateau:
     warmup: int = 0
 
     def factor(self, step: int, scores: Sequence[float]) -> float:
+        """`cut` to the power of the waits that ended so far."""
         factor, best, waited = _rise(step, self.warmup), math.inf, 0
         for score in scores:
             waited = 0 if score < best else waited + 1

@@ -77,6 +77,7 @@ class Tally(NamedTuple):
     applied: int = 0
     skipped: int = 0
     seconds: float = 0.0
+    lr: float = 0.0  # of the last step
 
 
 @final
@@ -222,7 +223,7 @@ class Training:
                     f"nothing of it was applied; lower lr (now {self.rates[0] * factor:g}) or clip"
                 )
         self.seconds += time.monotonic() - begun
-        self.tally = self.tally._replace(seconds=self.tally.seconds + time.monotonic() - begun)
+        self.tally = self.tally._replace(seconds=self.tally.seconds + time.monotonic() - begun, lr=self.rates[0] * factor)
         self._between = True
 
     def _report(self, validate: Callable[[], Look] | None, pace: Callable[[], float]) -> Report:
@@ -242,7 +243,7 @@ class Training:
             loss=done.loss / done.items if done.items else math.nan,
             metrics=look.metrics,
             best=better,
-            lr=float(self.optimizer.param_groups[0]["lr"]),
+            lr=done.lr,
             norm=done.norm / applied,
             clipped=done.clipped / applied,
             skipped=done.skipped,

@@ -1,0 +1,26 @@
+import json
+import math
+
+from recurra.tasks.evaluation import Evaluation, Figure
+
+
+def test_json() -> None:
+    figures = (Figure("bits", 1.5, (1.4, 1.6), {"unigram": 4.0}), Figure("other", 2.0, (math.nan, math.nan), {}))
+    assert Evaluation("text", "here", figures, ("a note",)).as_json() == {
+        "task": "text",
+        "data": "here",
+        "metrics": {
+            "bits": {"value": 1.5, "interval": [1.4, 1.6], "baselines": {"unigram": 4.0}},
+            "other": {"value": 2.0, "interval": [None, None], "baselines": {}},
+        },
+        "notes": ["a note"],
+    }
+
+
+def test_what_is_not_finite_is_null() -> None:
+    made = Evaluation("text", "x", (Figure("a", math.nan, (-math.inf, math.inf), {"b": math.inf}),), ()).as_json()
+    assert json.loads(json.dumps(made, allow_nan=False))["metrics"]["a"] == {
+        "value": None,
+        "interval": [None, None],
+        "baselines": {"b": None},
+    }
