@@ -36,8 +36,8 @@ def _section(name: str, result: dict[str, Any]) -> str:
     lines = [
         f"## {result['title']}",
         "",
-        f"`{result['command']}`: {result['seconds'] / 60:.1f} minutes of updates on {machine['cores']} cores of {machine['processor']}, "
-        f"{machine['threads']} threads, torch {machine['torch']}.",
+        f"`{result['command']}`: {result['seconds'] / 60:.1f} minutes of updates on {machine['cores']} cores of "
+        f"{machine['processor']}, {machine['threads']} threads, torch {machine['torch']}.",
         "",
     ]
     for figure, facts in result["figures"].items():

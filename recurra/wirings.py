@@ -103,6 +103,11 @@ class Wiring(ABC):
         for name in cell.norms:
             table[f"{name}_weight"] = Start(per_unit, torch.nn.init.ones_)
             table[f"{name}_bias"] = Start(per_unit, torch.nn.init.zeros_)
+        for name in cell.vectors:
+            if name.removesuffix("_weight").removesuffix("_bias") in ("input", *cell.maps, *cell.norms):
+                raise UsageError(f"{cell} has a vector {name} beside a map or norm of that name; give it another name")
+        if "input" in cell.maps or set(cell.maps) & set(cell.norms):
+            raise UsageError(f"{cell} gives two of its maps and norms one name (the input map is called input)")
         return table
 
     def project(self, cell: Cell, weights: Weights, x: Tensor) -> list[Parts]:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 CODES = """Exit codes: 0 done, 2 usage, 3 bad data, 4 bad model file, 5 no usable checkpoint, 6 resources, 7 numeric,
-8 run folder in use, 75 stopped but resumable. --debug, anywhere, shows the traceback of an error."""
+8 run folder in use, 75 stopped but resumable, 130 interrupted. --debug, anywhere, shows the traceback of an error."""
 
 
 class _InOrder(TyperGroup):
@@ -198,9 +199,9 @@ def _open(folder: Path) -> "Run":
 def _say_what_next(run: "Run") -> None:
     from recurra.report import draw_curve
 
-    folder = run.folder
+    folder = shlex.quote(str(run.folder))
     print(f"\nThe run is in {folder}, its learning curve in {draw_curve(run)}. Next:")
-    print(f"  recurra generate {folder} prompt='The ' temperature=0.7")
+    print(f"  recurra generate {folder} temperature=0.7")
     print(f"  recurra evaluate {folder} --json")
     print(f"  recurra predict {folder} FILE")
 

@@ -37,6 +37,11 @@ class Corpus(NamedTuple):
         return digest.hexdigest()
 
     @property
+    def text(self) -> str:
+        """All texts, each begun on a new line."""
+        return _joined(self.documents)
+
+    @property
     def characters(self) -> int:
         """The length of all texts."""
         return sum(len(document.text) for document in self.documents)
@@ -48,19 +53,23 @@ class Corpus(NamedTuple):
         than 20 are joined and split by position: the last part is held out.
         """
         if len(self.documents) < 20:
-            whole = "".join(document.text for document in self.documents)
-            at = round(len(whole) * (1 - share))
-            return whole[:at], whole[at:]
+            at = round(len(self.text) * (1 - share))
+            return self.text[:at], self.text[at:]
         ranked = sorted(self.documents, key=lambda document: hashlib.sha256(os.fsencode(Path(document.name).name)).digest())
         held_out, size = set[Document](), 0
         for document in ranked:
             if size + len(document.text) <= share * self.characters:
                 held_out.add(document)
                 size += len(document.text)
-        sides: tuple[list[str], list[str]] = ([], [])
+        sides: tuple[list[Document], list[Document]] = ([], [])
         for document in self.documents:
-            sides[document in held_out].append(document.text)
-        return "".join(sides[0]), "".join(sides[1])
+            sides[document in held_out].append(document)
+        return _joined(sides[0]), _joined(sides[1])
+
+
+def _joined(documents: Iterable[Document]) -> str:
+    texts = [document.text for document in documents]
+    return "".join(text if text.endswith("\n") else text + "\n" for text in texts[:-1]) + "".join(texts[-1:])
 
 
 def read(path: Path, encoding: str = "utf-8") -> Corpus:

@@ -33,7 +33,9 @@ class TorchKernels:
 
     def takes(self, cell: Cell, wiring: Wiring) -> bool:
         """The cells above, in the wiring that torch knows."""
-        return cell in KERNELS and isinstance(wiring, Dense)
+        if not isinstance(wiring, Dense) or cell not in KERNELS:
+            return False
+        return wiring.projected_size is None or wiring.projected_size < wiring.hidden_size  # torch refuses larger ones
 
     def can(self, job: Job) -> bool:
         """All but noise, resets inside a row, and a batch without a step."""

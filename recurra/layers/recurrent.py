@@ -47,12 +47,15 @@ class Recurrent(nn.Module):
 
     def __init__(self, cell: Cell, wiring: Wiring, *, engine: Engine | None = None) -> None:
         super().__init__()
+        _check(cell)
         self.cell, self.wiring = cell, wiring
         self.engine = engine or choose(cell, wiring)
         if not self.engine.takes(cell, wiring):
             raise UsageError(f"engine {self.engine.name} does not run {cell} wired by {type(wiring).__name__}")
         self._starts = wiring.weights(cell)
         for name, start in self._starts.items():
+            if hasattr(self, name):
+                raise UsageError(f"{cell} names a weight {name}, which a layer has already; give it another name")
             self.register_parameter(name, nn.Parameter(torch.empty(start.shape)))
         self.reset_parameters()
 
@@ -88,6 +91,10 @@ class Recurrent(nn.Module):
         """One step, x (B, I) -> y (B, H), and the next state."""
         self.wiring.check(x[:, None])
         self._check_noise({})
+        if not isinstance(state, self.cell.State):
+            raise ShapeError(
+                f"state is {_describe(state)}; wanted {self.cell.State.__qualname__}, as initial({len(x)}) gives it"
+            )
         [gates] = self.wiring.project(self.cell, self.weights, x[:, None])
         return self.cell.step(gates, state, self.wiring.bind(self.cell, self.weights, {}))
 
@@ -117,6 +124,15 @@ class Recurrent(nn.Module):
     def _check_noise(self, noise: Mapping[str, Tensor]) -> None:
         if set(noise) != set(self.cell.noise):
             raise UsageError(f"{self.cell} got noise {sorted(noise)}; wanted {sorted(self.cell.noise)}")
+
+
+def _check(cell: Cell) -> None:
+    if not hasattr(cell, "State"):
+        raise UsageError(f"{cell} has no State; wanted a NamedTuple of tensors in the class")
+    try:
+        hash(cell)
+    except TypeError:
+        raise UsageError(f"{cell} cannot be hashed; wanted fields that are values, such as tuples for lists") from None
 
 
 def _describe(state: Any) -> str:

@@ -21,7 +21,7 @@ class LanguageModel(nn.Module):
         embedding_size: I, the size of the vector that stands for a symbol.
         stack: recurrent layers, I to `hidden_size`.
         hidden_size: H, the size of the stack's outputs.
-        dropout: share of the embeddings' and of the stack's outputs set to zero in training.
+        dropout: share of the stack's outputs set to zero in training.
         tied: predict with the embedding matrix itself (Press & Wolf 2017), through a map from H to I where they differ.
 
     Shapes: symbols (B, T) -> logits (B, T, V). It is a core over symbols: its state is the stack's.
@@ -55,14 +55,14 @@ class LanguageModel(nn.Module):
         self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, tuple[Any, ...]]:
         """Logits of the symbol after each, x (B, T) -> (B, T, V)."""
-        y, state = self.stack(self.dropout(self.embedding(x)), state, lengths, resets)
+        y, state = self.stack(self.embedding(x), state, lengths, resets)
         return self.output(self.narrow(self.dropout(y))), state
 
     sequence = forward
 
     def step(self, x: Tensor, state: Any, memory: Any = None) -> tuple[Tensor, tuple[Any, ...]]:
         """Logits of the next symbol, x (B,) -> (B, V)."""
-        y, state = self.stack.step(self.dropout(self.embedding(x)), state, memory)
+        y, state = self.stack.step(self.embedding(x), state, memory)
         return self.output(self.narrow(self.dropout(y))), state
 
     @property

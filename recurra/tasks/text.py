@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recurra import state as states
 from recurra.data import Corpus, Streams, Symbols, Window, read, read_file, reference
 from recurra.decode import Sampling, sample
 from recurra.errors import DataError, NumericError
@@ -28,6 +29,7 @@ __all__ = ["Generation", "begin", "evaluate", "generate", "predict", "train"]
 
 Generation = TextGeneration
 
+COLD = 0.05  # share of windows that begin at zero all the same: so does every text that is written or measured later
 LOOK = 100_000  # symbols of the held-out part that a look during training reads
 SAMPLE = TextGeneration.parse(["length=160"])  # written at each look
 LOOK_ROWS = 32  # how many rows it reads side by side
@@ -68,9 +70,11 @@ def train(run: Run) -> Iterator[Report]:
     ids, scale = symbols.encode(held_out)[:LOOK], _bits_per(symbols, held_out)
     loss, device = NextSymbol(options.smoothing), next(model.parameters()).device
 
+    start = model.initial(streams.batch)
+
     def update(window: Window, carry: Any) -> Loss:
-        fresh = window.fresh or not options.carry
-        logits, state = model(window.x.to(device), None if fresh else carry)
+        cold = torch.rand(streams.batch, device=device) < (1 if window.fresh or not options.carry else COLD)
+        logits, state = model(window.x.to(device), states.where(cold, start, carry))
         return Loss(loss(logits, window.y.to(device)), window.x.numel(), state)
 
     def look() -> Look:
@@ -90,7 +94,7 @@ def train(run: Run) -> Iterator[Report]:
         schedule=recipes.schedule(options, steps),
         clip=recipes.clip(options),
         patience=options.patience,
-        carry=model.initial(streams.batch),
+        carry=start,
         folder=run.folder,
     ) as training:
         yield from training.steps(look, recipes.check_every(options, steps))
@@ -104,7 +108,7 @@ def evaluate(run: Run, data: Path | None) -> Evaluation:
         learnt, text = _parts(run)
         name = "the held-out part"
     else:
-        text, name = "".join(document.text for document in read(data, options.encoding).documents), str(data)
+        text, name = read(data, options.encoding).text, str(data)
         try:
             learnt, _ = _parts(run)
         except DataError as error:
@@ -154,7 +158,7 @@ def generate(run: Run, options: TextGeneration) -> Iterator[str]:
     if strange:
         raise DataError(f"prompt: {strange}")
     model = _trained(run)
-    yield options.prompt
+    yield symbols.decode(symbols.encode(options.prompt).tolist())  # as the model read it
     yield from _write(model, symbols, options)
 
 

@@ -33,7 +33,8 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
         table.add_column("who", min_width=24)
         table.add_column("value", justify="right")
         table.add_column("95 % interval", justify="right")
-        rows = [("this run", figure.value, "{:.4f} to {:.4f}".format(*figure.interval), "bold")]
+        low, high = figure.interval
+        rows = [("this run", figure.value, f"{low:.4f} to {high:.4f}" if low <= high else "too little text", "bold")]
         rows += [(name, value, "", "") for name, value in figure.baselines.items()]
         for name, value, interval, style in sorted(rows, key=lambda row: row[1]):
             table.add_row(name, f"{value:.4f}", interval, style=style)

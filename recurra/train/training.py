@@ -1,6 +1,7 @@
 """Training as a value: everything that a run is at one step, and the loop that takes it to the next."""
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from recurra import __version__, store
 from recurra import state as states
-from recurra.errors import CheckpointError, NumericError, Stopped
+from recurra.errors import CheckpointError, NumericError, Stopped, UsageError
 from recurra.train import checkpoints
 from recurra.train.clipping import Clip
 from recurra.train.guard import StopFlag, locked, stop_flag
@@ -88,7 +89,7 @@ class Training:
         model: what is trained.
         update: ``update(batch, carry) -> Loss``: the loss of one batch, from the state that the one before left.
         batches: ``batches[step]`` is the batch of a step.
-        optimizer: any of `torch.optim`; its learning rates are multiplied by the schedule.
+        optimizer: any of `torch.optim` that needs no closure; its learning rates are multiplied by the schedule.
         steps: how many updates the run has.
         schedule: factor of the learning rate.
         clip: bounds of the gradient.
@@ -124,11 +125,11 @@ class Training:
         clip: Clip | None = None,
         patience: int = 0,
         carry: Any = (),
-        folder: Path | None = None,
+        folder: str | Path | None = None,
     ) -> None:
         self.model, self.update, self.batches, self.optimizer = model, update, batches, optimizer
         self.total, self.schedule, self.clip, self.patience = steps, schedule or Constant(), clip or Clip(), patience
-        self.carry, self.folder = carry, folder
+        self.carry, self.folder = carry, None if folder is None else Path(folder)
         self.step, self.reported, self.in_a_row, self.seconds = 0, 0, 0, 0.0
         self.scores: list[float] = []
         self.best: dict[str, Tensor] = {}
@@ -167,6 +168,8 @@ class Training:
 
     def steps(self, validate: Callable[[], Look] | None = None, every: int = 100) -> Iterator[Report]:
         """Train; after every `every` steps and after the last, look at the held-out part, save, and yield a report."""
+        if every < 1:
+            raise UsageError(f"every is {every}; wanted at least 1 update between two looks")
         self.model.train()
         begun, first = time.monotonic(), self.step
         while not self.finished or self._due(every):
@@ -197,7 +200,11 @@ class Training:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         loss = self.update(self.batches[self.step], self.carry)
-        self.optimizer.zero_grad()
+        if not states.named(self.carry) and states.named(loss.carry):
+            raise UsageError(
+                "the update carries a state, but Training was given none to begin with; wanted carry=model.initial(B)"
+            )
+        self.model.zero_grad()
         loss.mean.backward()  # type: ignore[no-untyped-call]
         norm, clipped = self.clip(self.model.parameters())
         mean = loss.mean.item()
@@ -278,6 +285,8 @@ class Training:
         for index, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
         tensors |= {f"carry.{name}": part for name, part in states.named(self.carry).items()}
+        if self._device.type == "cuda":
+            tensors["random_cuda"] = torch.cuda.get_rng_state(self._device)
         return tensors | {"random": torch.get_rng_state()}
 
     def _facts(self) -> dict[str, Any]:
@@ -288,7 +297,22 @@ class Training:
             "tally": self.tally._asdict(),
             "in_a_row": self.in_a_row,
             "seconds": self.seconds,
-            "made_with": surroundings(),
+            "made_with": self._surroundings(),
+        }
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _surroundings(self) -> dict[str, Any]:
+        """What the bits of a run depend on beside its options."""
+        return {
+            "recurra": __version__,
+            "torch": torch.__version__,
+            "device": str(self._device),
+            "engine": os.environ.get("RECURRA_ENGINE", "auto"),
+            "threads": torch.get_num_threads(),
+            "processor": torch.backends.cpu.get_cpu_capability(),
         }
 
     def _restore(self, folder: Path) -> None:
@@ -297,7 +321,8 @@ class Training:
         found, self._notes = checkpoints.newest(folder / "checkpoints")
         log = folder / "log.jsonl"
         if found is None and self._notes:
-            raise CheckpointError(f"{self._notes[0]}, and none is sound; remove {folder / 'checkpoints'} to start anew")
+            damage = self._notes[0].split(";")[0]
+            raise CheckpointError(f"{damage}; no checkpoint is sound: remove {folder / 'checkpoints'} to start anew")
         if found is None:
             log.unlink(missing_ok=True)
             return
@@ -319,25 +344,18 @@ class Training:
             index, slot = name.split(".")
             slots.setdefault(int(index), {})[slot] = value
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": slots})
-        self.carry = states.rebuild(self.carry, _below("carry.", tensors))
+        carried = states.rebuild(self.carry, _below("carry.", tensors))
+        self.carry = states.map(lambda saved, like: saved.to(like.device), carried, self.carry)
         torch.set_rng_state(tensors["random"])
+        if "random_cuda" in tensors and self._device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random_cuda"], self._device)
         self.step, self.reported, self.scores = facts["step"], facts["reported"], list(facts["scores"])
         self.tally = Tally(**facts["tally"])
         self.in_a_row, self.seconds, self._saved = facts["in_a_row"], facts["seconds"], facts["step"]
-        for name, now in surroundings().items():
+        for name, now in self._surroundings().items():
             before = facts["made_with"].get(name)
             if before != now:
                 self._notes.append(f"{name} was {before} and is now {now}: the run goes on, but not bit for bit")
-
-
-def surroundings() -> dict[str, Any]:
-    """What the bits of a run depend on beside its options."""
-    return {
-        "recurra": __version__,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "processor": torch.backends.cpu.get_cpu_capability(),
-    }
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

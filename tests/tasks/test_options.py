@@ -77,7 +77,8 @@ class TestParse:
         assert str(caught.value) == message or (message.endswith(" ") and str(caught.value).startswith(message))
 
     @pytest.mark.parametrize(
-        "word", ["temperature=-1", "temperature=inf", "top_p=0", "top_p=2", "min_p=2", "repetition=0", "length=0", "length=1e30"]
+        "word",
+        ["temperature=-1", "temperature=inf", "top_p=0", "top_p=2", "min_p=2", "repetition=0", "length=0", "length=1e30"],
     )
     def test_generation_has_bounds_too(self, word: str) -> None:
         with pytest.raises(UsageError, match=f"^{word}: wanted "):

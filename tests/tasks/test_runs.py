@@ -136,7 +136,9 @@ class TestFill:
     def test_weights_of_another_shape(self, copy: Path) -> None:
         options = json.loads((copy / "run.json").read_text())["options"]
         change(copy, options=options | {"hidden": 17})
-        with pytest.raises(ModelFileError, match=r"weights\.safetensors: not the weights of .*run\.json \(.*size mismatch") as caught:
+        with pytest.raises(
+            ModelFileError, match=r"weights\.safetensors: not the weights of .*run\.json \(.*size mismatch"
+        ) as caught:
             recurra.load(copy).evaluate()
         assert "\n" not in str(caught.value)
 
