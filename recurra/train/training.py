@@ -297,23 +297,12 @@ class Training:
             "tally": self.tally._asdict(),
             "in_a_row": self.in_a_row,
             "seconds": self.seconds,
-            "made_with": self._surroundings(),
+            "made_with": surroundings(self._device),
         }
 
     @property
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
-
-    def _surroundings(self) -> dict[str, Any]:
-        """What the bits of a run depend on beside its options."""
-        return {
-            "recurra": __version__,
-            "torch": torch.__version__,
-            "device": str(self._device),
-            "engine": os.environ.get("RECURRA_ENGINE", "auto"),
-            "threads": torch.get_num_threads(),
-            "processor": torch.backends.cpu.get_cpu_capability(),
-        }
 
     def _restore(self, folder: Path) -> None:
         for place in (folder, folder / "checkpoints"):
@@ -352,10 +341,22 @@ class Training:
         self.step, self.reported, self.scores = facts["step"], facts["reported"], list(facts["scores"])
         self.tally = Tally(**facts["tally"])
         self.in_a_row, self.seconds, self._saved = facts["in_a_row"], facts["seconds"], facts["step"]
-        for name, now in self._surroundings().items():
+        for name, now in surroundings(self._device).items():
             before = facts["made_with"].get(name)
             if before != now:
                 self._notes.append(f"{name} was {before} and is now {now}: the run goes on, but not bit for bit")
+
+
+def surroundings(device: torch.device) -> dict[str, Any]:
+    """What the bits of a run depend on beside its options."""
+    return {
+        "recurra": __version__,
+        "torch": torch.__version__,
+        "device": str(device),
+        "engine": os.environ.get("RECURRA_ENGINE", "auto"),
+        "threads": torch.get_num_threads(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+    }
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -56,7 +56,7 @@ class TestHelp:
             (["evaluate"], "Missing argument"),
             (["evaluate", "a", "b", "c"], "unexpected extra argument"),
             (["resume", "a", "b"], "unexpected extra argument"),
-            (["cells", "--size", "many"], "not a valid int"),
+            (["cells", "--size", "many"], "Invalid value for '--size'"),
         ],
     )
     def test_words_that_are_none(self, words: list[str], message: str) -> None:

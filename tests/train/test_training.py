@@ -510,8 +510,8 @@ class TestResume:
     def test_another_number_of_threads_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(Stopped):
             Bench(tmp_path).run(until=6)
-        here = module.surroundings()
-        monkeypatch.setattr(module, "surroundings", lambda: here | {"threads": 77, "torch": "9.9"})
+        here = module.surroundings(torch.device("cpu"))
+        monkeypatch.setattr(module, "surroundings", lambda device: here | {"threads": 77, "torch": "9.9"})
         first, second = Bench(tmp_path).run()
         assert set(first.notes) == {
             f"threads was {here['threads']} and is now 77: the run goes on, but not bit for bit",
