@@ -95,7 +95,7 @@ def answers(case: Case, network: Any, dtype: torch.dtype) -> dict[str, Tensor]:
     y, after = call(case, network, x, lengths, start)
     results = {"y": y.data if isinstance(y, PackedSequence) else y, **{f"after.{k}": part for k, part in enumerate(after)}}
     sums = [(part * torch.randn(part.shape, dtype=dtype)).sum() for part in results.values()]
-    (torch.stack(sums).sum() / len(lengths)).backward()
+    torch.autograd.backward(torch.stack(sums).sum() / len(lengths))
     if isinstance(y, PackedSequence):
         results |= {name: part for name, part in y._asdict().items() if isinstance(part, Tensor)}
     gradients = {f"d {name}": leaf.grad for name, leaf in [*leaves.items(), *network.named_parameters()]}

@@ -7,7 +7,7 @@ import pytest
 
 import recurra
 
-WORDS = "the cat dog sat on a mat and then ran far away home to sleep".split()
+WORDS = ["the", "cat", "dog", "sat", "on", "a", "mat", "and", "then", "ran", "far", "away", "home", "to", "sleep"]
 SMALL = {"hidden": 16, "embedding": 8, "layers": 1, "window": 16, "batch": 4, "steps": 120, "check": 30, "lr": 0.02}
 
 

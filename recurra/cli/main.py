@@ -73,7 +73,10 @@ def main() -> None:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
-        _fail(ResourceError(f"out of memory ({str(error).splitlines()[0]}); try a smaller batch, window or hidden"), debug)
+        reason = str(error).partition("\n")[0] or "no more of it"
+        _fail(ResourceError(f"out of memory ({reason}); try a smaller batch, window or hidden"), debug)
+    except OSError as error:
+        _fail(ResourceError(f"{error.filename or 'the system'}: {error.strerror or error}"), debug)
 
 
 def _fail(error: RecurraError, debug: bool) -> None:

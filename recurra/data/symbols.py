@@ -186,7 +186,8 @@ class Subwords(Symbols):
         return len(self.pieces)
 
     def encode(self, text: str) -> NDArray[np.int64]:
-        lines = self.tokenizer.encode_batch(text.splitlines(keepends=True))
+        sound = text.encode("utf-8", "replace").decode()  # halves of characters have no bytes
+        lines = self.tokenizer.encode_batch(sound.splitlines(keepends=True))
         return np.fromiter((number + 1 for line in lines for number in line.ids), np.int64)
 
     def decode(self, ids: list[int]) -> str:

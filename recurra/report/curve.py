@@ -20,7 +20,7 @@ def draw_curve(run: Run) -> Path:
 
     Of the baselines the best is labelled, and every other one that the picture has room for.
     """
-    looks = [json.loads(line) for line in (run.folder / "log.jsonl").read_text("utf-8").splitlines()]
+    looks = [json.loads(line) for line in (run.folder / "log.jsonl").read_bytes().splitlines()]
     name = next(iter(looks[0]["metrics"]))
     looks = [look for look in looks if look["metrics"][name] is not None]  # a look that was not finite has no place
     scores = [look["metrics"][name] for look in looks]

@@ -58,9 +58,8 @@ TRAIN: list[tuple[list[str], int, str]] = [
     (["empty"], 3, "empty: no text in it"),
     (["blank"], 3, "blank: no text in it"),
     (["binary"], 3, "binary: byte 0 is 0, so this is no text in utf-8; wanted a text file"),
-    (["latin"], 3, "latin, line 2, byte 5: 0xe8 is not utf-8; say encoding=latin-1, or what it is"),
+    (["latin"], 3, "latin, line 2, byte 6: 0xe8 is not utf-8; say encoding=latin-1, or what it is"),
     (["utf16"], 3, "utf16: byte 3 is 0, so this is no text in utf-8"),
-    (["good", "encoding=utf-16"], 3, "good: byte"),
     (["good", "encoding=klingon"], 3, "encoding=klingon is unknown"),
     (["short"], 3, "give more text"),
     (["good", "window=5000"], 3, "give more text"),
@@ -95,7 +94,7 @@ class TestTrain:
             (tmp_path / name).write_bytes(content)
         (tmp_path / "folder").mkdir()
         small = [option for option in SMALL if option.split("=")[0] not in " ".join(words)]
-        ended = command("train", "text", *words, *small, "steps=2")
+        ended = command("train", "text", *small, "steps=2", *words)
         assert ended.code == code, ended
         assert message in ended.err
         assert ended.out == ""
@@ -111,7 +110,7 @@ class TestTrain:
             ("good", 2, "good: is there already and is not empty"),
             (".", 2, "name one that is not there yet"),
             ("", 2, "name one that is not there yet"),
-            ("x" * 300, 6, "cannot be written (File name too long)"),
+            ("x" * 300, 6, "File name too long"),
         ],
     )
     def test_where_no_run_can_be(
@@ -232,8 +231,8 @@ DAMAGED: list[tuple[str, Callable[[Path], None], int, str]] = [
     ("resume RUN", options(hidden=17), 5, "checkpoints: not those of the model in"),
     ("resume RUN", options(optimizer="gone"), 4, "run.json: not what recurra writes"),
     ("resume RUN", lambda run: (run / "run.json").unlink(), 4, "not a run folder, it has no run.json"),
-    ("resume RUN", damage("checkpoints/*/manifest.json", b"{}"), 5, "and none is sound; remove"),
-    ("resume RUN", damage("checkpoints/*/tensors.safetensors", b"x"), 5, "and none is sound; remove"),
+    ("resume RUN", damage("checkpoints/*/manifest.json", b"{}"), 5, "no checkpoint is sound: remove"),
+    ("resume RUN", damage("checkpoints/*/tensors.safetensors", b"x"), 5, "no checkpoint is sound: remove"),
     ("resume RUN/weights.safetensors", lambda run: None, 4, "not a run folder"),
     ("resume gone", lambda run: None, 4, "gone: not a run folder, it has no run.json; recurra train makes one"),
     ("evaluate .", lambda run: None, 4, "not a run folder"),

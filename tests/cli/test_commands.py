@@ -39,7 +39,7 @@ class TestTrain:
         text = (run.parent / "printed").read_text()
         assert "step     loss     bits/character" in text
         assert "Kneser-Ney 8-gram" in text
-        assert f"recurra generate {run} prompt=" in text
+        assert f"recurra generate {run} " in text
         assert f"recurra predict {run} FILE" in text
 
     def test_what_is_there(self, run: Path) -> None:
@@ -91,7 +91,7 @@ class TestResume:
         recurra("resume", folder)
         assert weights(folder) == weights(run)
         assert lines(folder) == lines(run)
-        assert not [path for path in folder.rglob("*.tmp")]
+        assert not list(folder.rglob("*.tmp"))
 
     def test_two_at_once(self, run: Path) -> None:
         with locked(run):
@@ -151,7 +151,9 @@ class TestGenerate:
     def test_a_terminal_that_lacks_letters(self, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_text("日本語 " * 200)
         plain = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-        assert "| ??" in recurra("train", "text", "a.txt", *SMALL, "steps=2", cwd=tmp_path, env=plain).stdout
+        shown = recurra("train", "text", "a.txt", *SMALL, "steps=2", cwd=tmp_path, env=plain).stdout
+        assert shown.isascii()
+        assert shown.count("?") > 20  # of the sample
         assert (tmp_path / "runs" / "text-1" / "run.json").exists()
 
 

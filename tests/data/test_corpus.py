@@ -23,16 +23,20 @@ class TestSplit:
         assert abs(len(held_out) - share * len(text)) <= 1
 
     def test_few_documents_are_joined_in_order(self) -> None:
-        assert corpus("abcd", "efgh", "ij").split(0.3) == ("abcdefg", "hij")
+        assert corpus("abcd", "efgh\n", "ij").split(0.3) == ("abcd\nefg", "h\nij")
+
+    def test_each_document_begins_a_line(self) -> None:
+        assert corpus("a", "b\n", "c").text == "a\nb\nc"
+        assert corpus("only").text == "only"
 
     @given(st.lists(st.integers(1, 50), min_size=20, max_size=60), st.floats(0.05, 0.5))
     def test_many_documents_stay_whole(self, sizes: list[int], share: float) -> None:
-        texts = [chr(1000 + k) * size for k, size in enumerate(sizes)]
+        texts = [chr(1000 + k) * (size - 1) + "\n" for k, size in enumerate(sizes)]
         learnt, held_out = corpus(*texts).split(share)
-        assert not set(learnt) & set(held_out)
+        assert set(learnt) & set(held_out) <= {"\n"}
         assert sorted(learnt + held_out) == sorted("".join(texts))
         assert share * sum(sizes) - max(sizes) <= len(held_out) <= share * sum(sizes)
-        assert list(learnt) == sorted(learnt)
+        assert learnt.replace("\n", "") == "".join(sorted(learnt.replace("\n", "")))
 
     def test_which_documents_does_not_depend_on_where_they_lie_or_what_is_in_them(self) -> None:
         names = [f"{k}.txt" for k in range(30)]
@@ -45,11 +49,12 @@ class TestSplit:
                 ("there/below", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123"),
             )
         ]
+        assert len(sides[0][1]) > 5
         assert sides[0][1] == sides[1][1].lower()
 
     def test_equal_documents_are_two(self) -> None:
-        learnt, held_out = corpus(*["same"] * 40).split(0.25)
-        assert (len(learnt), len(held_out)) == (120, 40)
+        learnt, held_out = corpus(*["same\n"] * 40).split(0.25)
+        assert (len(learnt), len(held_out)) == (150, 50)
 
 
 class TestFingerprint:

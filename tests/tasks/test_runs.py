@@ -93,7 +93,7 @@ class TestOpen:
     def test_what_is_no_run(self, name: str, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         (tmp_path / "empty").mkdir()
-        with pytest.raises(ModelFileError, match="not a run folder, it has no run.json; recurra train makes one"):
+        with pytest.raises(ModelFileError, match=r"not a run folder, it has no run\.json; recurra train makes one"):
             recurra.load(tmp_path / name)
 
     def test_a_newer_format(self, tmp_path: Path) -> None:

@@ -33,12 +33,13 @@ def subwords(book: Path, tmp_path_factory: pytest.TempPathFactory) -> recurra.Ru
 
 @pytest.fixture(scope="module")
 def evaluation(trained: recurra.Run) -> Evaluation:
-    return trained.evaluate()
+    made: Evaluation = trained.evaluate()
+    return made
 
 
 class TestEvaluate:
     def test_it_learns(self, evaluation: Evaluation) -> None:
-        carried, windowed = evaluation.figures
+        carried, _ = evaluation.figures
         assert carried.value < 0.8 * carried.baselines["unigram"]
         assert carried.value < math.log2(26)
         assert carried.interval[0] < carried.value < carried.interval[1]
@@ -175,13 +176,15 @@ class TestGenerate:
     def test_a_strange_prompt(self, trained: recurra.Run, words: recurra.Run, subwords: recurra.Run) -> None:
         with pytest.raises(DataError, match=r"^prompt: '☃' at place 6 is none of the \d+ characters learnt$"):
             next(trained.generate(prompt="once ☃"))
-        for run in (words, subwords):
-            assert "".join(run.generate(prompt="Zebra ☃", length=5)).startswith("Zebra ☃")
+        assert next(subwords.generate(prompt="Zebra ☃")) == "Zebra ☃"
+        assert next(words.generate(prompt="once  Zebra the")) == "once <unk> the"  # as the model read it
 
     @pytest.mark.parametrize("prompt", [" ", "\t", "\n", "  \n "])
     @pytest.mark.parametrize("name", ["words", "subwords"])
     def test_a_prompt_of_blanks(self, name: str, prompt: str, request: pytest.FixtureRequest) -> None:
-        assert "".join(request.getfixturevalue(name).generate(prompt=prompt, length=5)).startswith(prompt)
+        first, *rest = request.getfixturevalue(name).generate(prompt=prompt, length=5)
+        assert first in (prompt, "\n" if "\n" in prompt else "")
+        assert len(rest) == 5
 
     def test_bad_options(self, trained: recurra.Run) -> None:
         with pytest.raises(UsageError, match="did you mean temperature"):

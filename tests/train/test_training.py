@@ -487,7 +487,7 @@ class TestResume:
             (path / "manifest.json").unlink()
         before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
         with (
-            pytest.raises(CheckpointError, match=r"and none is sound; remove .*checkpoints to start anew"),
+            pytest.raises(CheckpointError, match=r"no checkpoint is sound: remove .*checkpoints to start anew"),
             Bench(tmp_path).training,
         ):
             pass
