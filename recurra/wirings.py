@@ -246,11 +246,12 @@ def as_map(declared: tuple[str, ...] | Map) -> Map:
 
 def parts(names: tuple[str, ...], stacked: Tensor, dim: int) -> Parts:
     """Cut a stacked tensor into its named parts along `dim`."""
-    return _parts_class(names)(*stacked.chunk(len(names), dim))
+    return parts_class(names)(*stacked.chunk(len(names), dim))
 
 
 @cache
-def _parts_class(names: tuple[str, ...]) -> Any:
+def parts_class(names: tuple[str, ...]) -> Any:
+    """The class of the parts with these names; it takes one value for each."""
     return namedtuple("Parts", names)  # noqa: PYI024 - the names are data
 
 

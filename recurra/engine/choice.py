@@ -5,7 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from recurra.cells import Cell
+from recurra.cells import LSTM, Cell, ProjectedLSTM
+from recurra.engine.compiled import Sweep
 from recurra.engine.engine import Engine, Job
 from recurra.engine.fold import Fold
 from recurra.engine.kernels import TorchKernels
@@ -14,15 +15,17 @@ from recurra.wirings import Weights, Wiring
 
 __all__ = ["ENGINES", "choose", "run"]
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (TorchKernels(), Fold())}
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Sweep(), TorchKernels(), Fold())}
 """All engines by name, the first choice first."""
+
+BEST_BY_TORCH = (LSTM(), ProjectedLSTM())  # oneDNN's LSTM keeps up with the sweep, and needs no compilation
 
 
 def choose(cell: Cell, wiring: Wiring) -> Engine:
     """The first engine that takes this cell; the environment variable ``RECURRA_ENGINE`` forces one by name."""
     forced = os.environ.get("RECURRA_ENGINE")
     if not forced:
-        return next(engine for engine in ENGINES.values() if engine.takes(cell, wiring))
+        return next(engine for engine in _order(cell) if engine.takes(cell, wiring))
     if forced not in ENGINES:
         raise UsageError(f"RECURRA_ENGINE={forced}: no such engine; {near_miss(forced, ENGINES)}")
     if not ENGINES[forced].takes(cell, wiring):
@@ -31,6 +34,13 @@ def choose(cell: Cell, wiring: Wiring) -> Engine:
 
 
 def run(engine: Engine, cell: Cell, wiring: Wiring, weights: Weights, job: Job) -> tuple[Tensor, Any]:
-    """Run the job by `engine`, by the fold where the engine cannot."""
-    able = engine if engine.can(job) else Fold()
-    return able.run(cell, wiring, weights, job)
+    """Run the job by `engine`, or by the next one that can."""
+    if not engine.can(job):
+        others = (other for other in _order(cell) if other is not engine)
+        engine = next(other for other in others if other.takes(cell, wiring) and other.can(job))
+    return engine.run(cell, wiring, weights, job)
+
+
+def _order(cell: Cell) -> list[Engine]:
+    engines = list(ENGINES.values())
+    return sorted(engines, key=lambda engine: engine.name != "torch") if cell in BEST_BY_TORCH else engines

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from recurra.cells import Cell
 from recurra.wirings import Weights, Wiring
 
-__all__ = ["Engine", "Job"]
+__all__ = ["Engine", "Job", "transformed"]
 
 
 class Job(NamedTuple):
@@ -34,3 +35,8 @@ class Engine(Protocol):
 
     def run(self, cell: Cell, wiring: Wiring, weights: Weights, job: Job) -> tuple[Tensor, Any]:
         """Run the job."""
+
+
+def transformed() -> bool:
+    """Whether vmap, grad or forward mode of torch is at work: kernels do not know these, the fold does."""
+    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from recurra import state as states
 from recurra.cells import GRU, LSTM, Cell, Elman, ProjectedLSTM
-from recurra.engine.engine import Job
+from recurra.engine.engine import Job, transformed
 from recurra.wirings import Dense, Weights, Wiring
 
 __all__ = ["TorchKernels"]
@@ -40,7 +40,7 @@ class TorchKernels:
     def can(self, job: Job) -> bool:
         """All but noise, resets inside a row, and a batch without a step."""
         steps = len(job.x) > 0 if job.lengths is None else bool(job.lengths.any())
-        return steps and job.resets is None and not job.noise
+        return steps and job.resets is None and not job.noise and not transformed()
 
     def run(self, cell: Cell, wiring: Wiring, weights: Weights, job: Job) -> tuple[Tensor, Any]:
         """One call of the kernel; rows of length 0, which torch refuses, stay outside."""

@@ -13,7 +13,7 @@ def _unforced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_engines_go_by_their_names() -> None:
-    assert list(ENGINES) == ["torch", "fold"]
+    assert list(ENGINES) == ["sweep", "torch", "fold"]
     assert all(engine.name == name for name, engine in ENGINES.items())
 
 
@@ -43,7 +43,7 @@ def test_an_empty_name_forces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "says"),
     [
         ("trch", "RECURRA_ENGINE=trch: no such engine; did you mean torch?"),
-        ("gpu", "RECURRA_ENGINE=gpu: no such engine; choose from fold, torch"),
+        ("gpu", "RECURRA_ENGINE=gpu: no such engine; choose from fold, sweep, torch"),
     ],
 )
 def test_an_unknown_engine(name: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:

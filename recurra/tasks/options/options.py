@@ -84,7 +84,7 @@ class TaskOptions(Options):
     seed: int = Field(0, ge=0, le=4_294_967_295, description="of start weights, dropout and the order of data")
     check: int = Field(0, ge=0, description="updates between looks at the held-out part, each saved; 0 makes 30 looks")
     device: str = Field("auto", description="cpu, cuda, mps; auto takes a GPU where there is one")
-    engine: Literal["auto", "torch", "fold"] = Field("auto", description="how cells run; auto takes the fastest")
+    engine: Literal["auto", "sweep", "torch", "fold"] = Field("auto", description="how cells run; auto takes the fastest")
 
     def fit(self, data: str | Path | None = None, *, out: str | Path | None = None, show: bool = True) -> Run:
         """Train on `data` into the run folder `out` (by default ``runs/TASK-N``), and give back the finished run.
