@@ -23,10 +23,13 @@ measured elsewhere. Intervals are 95 %, from resampling blocks of the held-out p
 def main() -> None:
     """Write the page."""
     sections = [HEAD]
-    for path in sorted(RESULTS.glob("*.json")):
+    for path in sorted(RESULTS.glob("*.json"), reverse=True):
         result = json.loads(path.read_text())
-        _draw(path.stem, result)
-        sections.append(_section(path.stem, result))
+        if "figures" in result:
+            _draw(path.stem, result)
+            sections.append(_section(path.stem, result))
+        else:
+            sections.append(_speed(result))
     (DOCS / "quality.md").write_text("\n".join(sections))
 
 
@@ -52,6 +55,28 @@ def _section(name: str, result: dict[str, Any]) -> str:
         lines.append("")
     lines += [f"![learning curve](images/{name}.svg)", "", f"Options: `{changed}`.", ""]
     return "\n".join(lines)
+
+
+def _speed(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    lines = [
+        f"## {result['title']}",
+        "",
+        f"`scripts/quality engine`: one run, interleaved, medians, on {machine['cores']} cores of {machine['processor']}, "
+        f"{machine['threads']} threads, torch {machine['torch']}. Ratios are the peer's time over that of the sweep; a share is "
+        "that of the speed that `A @ A` of 1024 x 1024 has in the same run. Milliseconds are the sweep's.",
+        "",
+        "| cell | B, T, H | beside | training | ms | share | inference | ms | share |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        cells = [row["cell"], f"{row['batch']}, {row['steps']}, {row['units']}", row["peer"]]
+        for way in ("training", "inference"):
+            cells += [f"{row[way]:.2f}x", f"{row[f'{way}_ms']:.2f}", f"{row[f'{way}_share']:.0%}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    for name, mean in result["means"].items():
+        lines.append(f"| **{name}** | geometric mean | | **{mean['training']:.2f}x** | | | **{mean['inference']:.2f}x** | | |")
+    return "\n".join([*lines, ""])
 
 
 def _draw(name: str, result: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from recurra.engine.compile import assemble, isa
-from recurra.engine.pool import threads
-from recurra.engine.sweep import Isa, team
+from recurra.engine.pool import POOL, member, team, threads
+from recurra.engine.sweep import Isa
 from recurra.engine.tile import product, row_blocks
 from recurra.engine.vector import Code, Lanes, declarations
 
@@ -65,8 +65,9 @@ def _compiled(size: int) -> tuple[int, object]:
 
 def _source(target: Isa, size: int) -> str:
     lanes = Lanes(target.bytes // size, size)
-    blocks = row_blocks(VECTORS, target.registers)
-    return "\n".join([declarations(lanes), *(_block(lanes, rows) for rows in blocks), _worker(lanes, blocks), team("matmul")])
+    sizes = row_blocks(VECTORS, target.registers)
+    blocks = [_block(lanes, rows) for rows in sizes]
+    return "\n".join([declarations(lanes), POOL, *blocks, _worker(lanes, sizes), team("matmul")])
 
 
 def _block(lanes: Lanes, rows: int) -> str:
@@ -92,8 +93,7 @@ def _worker(lanes: Lanes, blocks: list[int]) -> str:
     for number, slot in enumerate(SLOTS):
         address = code.op(f"getelementptr i64, ptr %a, i64 {number}")
         a[slot] = code.op(f"load {'ptr' if slot in ('lhs', 'rhs', 'out') else 'i64'}, ptr {address}")
-    thread = code.op(f"zext i32 {code.op('call i32 @omp_get_thread_num()')} to i64")
-    size = code.op(f"zext i32 {code.op('call i32 @omp_get_num_threads()')} to i64")
+    thread, size = member(code)
     m0 = code.i("udiv", code.i("mul", a["M"], thread), size)
     m1 = code.i("udiv", code.i("mul", a["M"], code.i("add", thread, 1)), size)
     width = VECTORS * lanes.width

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from recurra.engine.plan import MapPlan, Plan, Segment, Stage
+from recurra.engine.pool import BARRIER, POOL, member, team
 from recurra.engine.tile import product, row_blocks
 from recurra.engine.vector import Code, Lanes, declarations
 
-__all__ = ["Isa", "Layout", "layout", "source", "team"]
+__all__ = ["Isa", "Layout", "layout", "source"]
 
 
 class Isa(NamedTuple):
@@ -58,13 +59,13 @@ class _Sweep:
         self.lanes = self.layout.lanes
 
     def text(self) -> str:
-        pieces = [declarations(self.lanes), RUNTIME]
+        pieces = [declarations(self.lanes), POOL, BARRIER]
         for number, stage in enumerate(self.plan.stages):
             pieces += [self._forward_block(number, stage, rows) for rows in self._forward_rows(stage)]
         for number, segment in enumerate(self.plan.segments):
             pieces.append(self._backward_points(number, segment))
             pieces += [self._backward_block(each, rows) for each in segment.maps for rows in self._backward_rows()]
-        pieces += [self._worker("forward"), self._worker("backward"), team("forward"), team("backward").split("\n\n", 1)[1]]
+        pieces += [self._worker("forward"), self._worker("backward"), team("forward"), team("backward")]
         return "\n".join(pieces)
 
     # ---- one block of rows and one panel
@@ -228,21 +229,21 @@ class _Sweep:
         code.lines.append(f"define internal void @{way}_worker(ptr %a) {{")
         code.label("entry")
         a = self._arguments(code)
-        thread = code.op(f"zext i32 {code.op('call i32 @omp_get_thread_num()')} to i64")
-        team = code.op(f"zext i32 {code.op('call i32 @omp_get_num_threads()')} to i64")
+        thread, team_size = member(code)
         by_rows = code.op(f"icmp eq i64 {a['mode']}, 0")
         grains = code.i("udiv", a["units"], self.layout.grain)
 
         def share(total: str, split: bool) -> tuple[str, str]:
-            first = code.i("udiv", code.i("mul", total, thread), team)
-            last = code.i("udiv", code.i("mul", total, code.i("add", thread, 1)), team)
-            whole, part = (("0", total), (first, last))
+            first = code.i("udiv", code.i("mul", total, thread), team_size)
+            last = code.i("udiv", code.i("mul", total, code.i("add", thread, 1)), team_size)
+            whole, part = ("0", total), (first, last)
             yes, no = (part, whole) if split else (whole, part)
-            return tuple(code.op(f"select i1 {by_rows}, i64 {p}, i64 {q}") for p, q in zip(yes, no, strict=True))  # type: ignore[return-value]
+            begin, end = (code.op(f"select i1 {by_rows}, i64 {p}, i64 {q}") for p, q in zip(yes, no, strict=True))
+            return begin, end
 
         b0, b1 = share(a["B"], split=True)
         u0, u1 = (code.i("mul", end, self.layout.grain) for end in share(grains, split=False))
-        meet = code.op(f"select i1 {by_rows}, i64 1, i64 {team}")
+        meet = code.op(f"select i1 {by_rows}, i64 1, i64 {team_size}")
         with code.loop(0, a["T"]) as step:
             t = step if way == "forward" else code.i("sub", code.i("sub", a["T"], 1), step)
             first = code.whole(a["starts"], t)
@@ -285,64 +286,3 @@ class _Sweep:
             for b, size in code.blocks(rows[0], rows[1], blocks):
                 places = f"i64 {code.i('add', first, b)}, i64 {code.i('add', prev, b)}, i64 {b}, i64 {unit}"
                 code.line(f"call void @{name}_{size}(ptr %a, {places})")
-
-
-def team(name: str) -> str:
-    """The function ``NAME(args, threads)``, which runs ``NAME_worker(args)`` on every thread of torch's pool."""
-    return f"""
-declare void @GOMP_parallel(ptr, ptr, i32, i32)
-declare i32 @omp_get_thread_num()
-declare i32 @omp_get_num_threads()
-
-define void @{name}(ptr %a, i32 %n) {{
-entry:
-  %one = icmp eq i32 %n, 1
-  br i1 %one, label %solo, label %many
-solo:
-  call void @{name}_worker(ptr %a)
-  ret void
-many:
-  call void @GOMP_parallel(ptr @{name}_worker, ptr %a, i32 %n, i32 0)
-  ret void
-}}
-"""
-
-
-RUNTIME = """
-declare i32 @sched_yield()
-declare i64 @llvm.usub.sat.i64(i64, i64)
-
-define internal void @recurra_barrier(ptr %bar, i64 %n) {
-entry:
-  %alone = icmp ule i64 %n, 1
-  br i1 %alone, label %out, label %meet
-meet:
-  %round = getelementptr i64, ptr %bar, i64 8
-  %mine = load atomic i64, ptr %round acquire, align 8
-  %others = atomicrmw add ptr %bar, i64 1 acq_rel
-  %most = sub i64 %n, 1
-  %last = icmp eq i64 %others, %most
-  br i1 %last, label %release, label %spin
-release:
-  store atomic i64 0, ptr %bar monotonic, align 8
-  %next = add i64 %mine, 1
-  store atomic i64 %next, ptr %round release, align 8
-  br label %out
-spin:
-  %k = phi i64 [0, %meet], [%k1, %again], [%k1, %give]
-  %k1 = add i64 %k, 1
-  %now = load atomic i64, ptr %round acquire, align 8
-  %same = icmp eq i64 %now, %mine
-  br i1 %same, label %wait, label %out
-wait:
-  %long = icmp ugt i64 %k1, 2000
-  br i1 %long, label %give, label %again
-give:
-  %ignored = call i32 @sched_yield()
-  br label %spin
-again:
-  br label %spin
-out:
-  ret void
-}
-"""

@@ -10,11 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
-from torch._decomp import core_aten_decompositions
-from torch.func import functionalize
 from torch.fx import Graph as FxGraph
 from torch.fx import Node
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from recurra.cells import Cell
 from recurra.engine.vector import LOWERED, Untraceable
@@ -93,6 +90,10 @@ def _trace(cell: Cell, size: int) -> Traced:
     def backward(values: tuple[Tensor, ...], cotangents: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         gradients: tuple[Tensor, ...] = torch.func.vjp(forward, *values)[1](cotangents)
         return gradients
+
+    from torch._decomp import core_aten_decompositions  # a second to import, so not before a cell is traced
+    from torch.func import functionalize
+    from torch.fx.experimental.proxy_tensor import make_fx
 
     samples = tuple(torch.full((size,), 0.5) for _ in inputs)  # no random numbers: those of the user stay as they are
     table: Any = core_aten_decompositions()

@@ -29,7 +29,8 @@ def watch(reports: Iterable[Report], console: Console) -> None:
 def show_evaluation(evaluation: Evaluation, console: Console) -> None:
     """Print each figure beside its baselines, the best first."""
     for figure in evaluation.figures:
-        table = Table(title=f"{figure.name}: {escape(evaluation.data)}", title_justify="left", box=None, pad_edge=False)
+        console.print(f"{figure.name}: {escape(evaluation.data)}", style="bold", highlight=False)
+        table = Table(box=None, pad_edge=False)
         table.add_column("who", min_width=24)
         table.add_column("value", justify="right")
         table.add_column("95 % interval", justify="right")
@@ -45,16 +46,16 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
 
 
 def _heading(report: Report) -> str:
-    metrics = "".join(f"{name:>18}" for name in report.metrics)
-    return f"{'step':>8} {'loss':>8} {metrics} {'items/s':>9} {'rate':>8} {'gradient':>9} {'clipped':>8} {'left':>7}"
+    metrics = "".join(f"{name:>16}" for name in report.metrics)
+    return f"{'step':>7}{'loss':>8}{metrics}{'items/s':>9}{'rate':>8}{'gradient':>9}{'clipped':>8}{'left':>7}"
 
 
 def _line(report: Report) -> str:
-    metrics = "".join(f"{value:18.4f}" for value in report.metrics.values())
+    metrics = "".join(f"{value:16.4f}" for value in report.metrics.values())
     skipped = f" skipped {report.skipped}" if report.skipped else ""
     return (
-        f"{report.step:8} {report.loss:8.4f} {metrics} {report.items_per_second:9,.0f} {report.lr:8.2g} {report.norm:9.3f}"
-        f" {report.clipped:8.0%} {_time(report.seconds_left):>7}{skipped}{' best' if report.best else ''}"
+        f"{report.step:7}{report.loss:8.4f}{metrics}{report.items_per_second:9,.0f}{report.lr:8.2g}{report.norm:9.3f}"
+        f"{report.clipped:8.0%}{_time(report.seconds_left):>7}{skipped}{' best' if report.best else ''}"
     )
 
 
