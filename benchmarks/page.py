@@ -63,8 +63,8 @@ def _speed(result: dict[str, Any]) -> str:
         f"## {result['title']}",
         "",
         f"`scripts/quality engine`: one run, interleaved, medians, on {machine['cores']} cores of {machine['processor']}, "
-        f"{machine['threads']} threads, torch {machine['torch']}. Ratios are the peer's time over that of the sweep; a share is "
-        "that of the speed that `A @ A` of 1024 x 1024 has in the same run. Milliseconds are the sweep's.",
+        f"{machine['threads']} threads, torch {machine['torch']}. Ratios: the peer's time over that of the sweep; shares: "
+        "that of the speed of `A @ A` (1024 x 1024) in the same run. Milliseconds are the sweep's.",
         "",
         "| cell | B, T, H | beside | training | ms | share | inference | ms | share |",
         "|---|---|---|---|---|---|---|---|---|",
