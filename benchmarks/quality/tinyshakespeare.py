@@ -29,7 +29,7 @@ def main() -> None:
     if not data.exists():
         sys.exit(f"{data}: not there; RECURRA_DATA names the folder of the data sets")
     options = recurra.Text(
-        hidden=512, layers=2, batch=16, window=128, dropout=0.4, lr=2e-3, steps=4000, check=200, embedding=128
+        hidden=512, layers=2, batch=16, window=128, dropout=0.4, lr=2e-3, steps=3800, check=190, embedding=128
     )
     with tempfile.TemporaryDirectory() as folder:
         run = options.fit(data, out=Path(folder) / "run")

@@ -30,7 +30,7 @@ __all__ = ["Generation", "begin", "evaluate", "generate", "predict", "train"]
 Generation = TextGeneration
 
 COLD = 0.05  # share of windows that begin at zero all the same: so does every text that is written or measured later
-LOOK = 100_000  # symbols of the held-out part that a look during training reads
+LOOK = 150_000  # symbols of the held-out part that a look during training reads
 SAMPLE = TextGeneration.parse(["length=160"])  # written at each look
 LOOK_ROWS = 32  # how many rows it reads side by side
 ROW = 150_000  # symbols that the measurement at the end reads in one row, its state carried along
