@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
+import recurra
 from benchmarks.machine import RESULTS
+from recurra.report import learning_curve
 
 DOCS = Path(__file__).parent.parent / "docs"
 HEAD = """# Measured quality
@@ -35,7 +35,8 @@ def main() -> None:
 
 def _section(name: str, result: dict[str, Any]) -> str:
     machine, options = result["machine"], result["options"]
-    changed = " ".join(f"{key}={value}" for key, value in options.items())
+    usual = recurra.Text().model_dump()
+    changed = " ".join(f"{key}={value}" for key, value in options.items() if usual[key] != value)
     lines = [
         f"## {result['title']}",
         "",
@@ -53,7 +54,7 @@ def _section(name: str, result: dict[str, Any]) -> str:
             for who, value, interval, where in sorted(rows, key=lambda r: r[1])
         ]
         lines.append("")
-    lines += [f"![learning curve](images/{name}.svg)", "", f"Options: `{changed}`.", ""]
+    lines += [f"![learning curve](images/{name}.svg)", "", f"Options beside the defaults: `{changed}`.", ""]
     return "\n".join(lines)
 
 
@@ -80,16 +81,9 @@ def _speed(result: dict[str, Any]) -> str:
 
 
 def _draw(name: str, result: dict[str, Any]) -> None:
-    (x, times), (y, scores) = result["curve"].items()
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot([time / 60 for time in times], scores, color="#0b5fa5", marker="o", markersize=3)
-    for who, value in {**next(iter(result["figures"].values()))["baselines"], **result["elsewhere"]}.items():
-        if value < scores[len(scores) // 8]:
-            axes.axhline(value, color="#8a5a00", linewidth=0.8, linestyle=":")
-            axes.text(times[-1] / 60, value, who, color="#8a5a00", fontsize=7, ha="right", va="bottom")
-    axes.set(xlabel="minutes of updates" if x == "seconds" else x, ylabel=y, ylim=(None, scores[len(scores) // 8]))
-    axes.spines[["top", "right"]].set_visible(False)
+    (_, seconds), (measure, scores) = result["curve"].items()
+    figure = learning_curve([time / 60 for time in seconds], scores, next(iter(result["figures"].values()))["baselines"])
+    figure.axes[0].set(xlabel="minutes of updates", ylabel=measure)
     (DOCS / "images").mkdir(exist_ok=True)
     figure.savefig(DOCS / "images" / f"{name}.svg", metadata={"Date": None})
 

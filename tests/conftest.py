@@ -4,8 +4,12 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import recurra
+
+settings.register_profile("house", deadline=None)  # cores are shared: no example is too slow
+settings.load_profile("house")
 
 WORDS = ["the", "cat", "dog", "sat", "on", "a", "mat", "and", "then", "ran", "far", "away", "home", "to", "sleep"]
 SMALL = {"hidden": 16, "embedding": 8, "layers": 1, "window": 16, "batch": 4, "steps": 120, "check": 30, "lr": 0.02}
