@@ -128,7 +128,7 @@ def unexplained() -> Iterator[str]:
             thing = getattr(module, name)
             if inspect.isclass(thing):
                 yield from (f"{thing.__module__}.{thing.__qualname__}{part}" for part in _mute_parts(thing))
-            elif inspect.isfunction(thing):
+            elif inspect.isfunction(inspect.unwrap(thing) if callable(thing) else thing):  # cached functions, too
                 if not thing.__doc__:
                     yield f"{thing.__module__}.{name}"
             elif not found.ispkg and not _explained(module, name):

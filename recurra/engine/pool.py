@@ -30,6 +30,7 @@ declare void @GOMP_parallel(ptr, ptr, i32, i32)
 declare i32 @omp_get_thread_num()
 declare i32 @omp_get_num_threads()
 """
+"""Declarations of the pool's functions, for LLVM."""
 
 
 def team(name: str) -> str:
@@ -94,3 +95,4 @@ out:
   ret void
 }
 """
+"""Declaration and code of ``recurra_barrier(bar, n)``, where n threads wait for each other: they spin, then yield."""
