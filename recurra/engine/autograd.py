@@ -65,7 +65,7 @@ def _prepare(buffers: Buffers, weights: Mapping[str, Tensor], cotangents: Sequen
         tensors[f"dV{k}"] = like.new_zeros(buffers.batch, units)
     width = made.layout.backward * made.layout.lanes.width
     for each in plan.maps:
-        by_part = weights[f"{each.name}_weight"].view(len(each.parts), hidden, hidden)
+        by_part = weights[f"{each.name}_weight"].reshape(len(each.parts), hidden, hidden)
         wide = pad(by_part, (0, units - hidden, 0, units - hidden)).flatten(0, 1)
         tensors[f"Q.{each.name}"] = wide.view(-1, units // width, width).transpose(0, 1).contiguous()
         if each.reads is None:

@@ -120,9 +120,10 @@ class Buffers:
         return states[torch.where(step == 0, place, self.batch + starts[(step - 1).clamp(min=0)] + place)]
 
     def rows(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (N, C), packed."""
-        flat = x.flatten(0, 1)
-        return x.transpose(0, 1).reshape(flat.shape) if self.call.packing.places is None else flat[self.call.packing.places]
+        """(B, T, C) -> (N, C), packed, each row's numbers side by side."""
+        if self.call.packing.places is None:
+            return x.transpose(0, 1).reshape(-1, x.shape[2]).contiguous()
+        return x.flatten(0, 1)[self.call.packing.places].contiguous()
 
     def unrows(self, rows: Tensor, steps: int) -> Tensor:
         """(N, C) -> (B, T, C), zeros behind each row's end."""

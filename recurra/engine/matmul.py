@@ -28,6 +28,7 @@ def add_product(out: Tensor, lhs: Tensor, rhs: Tensor) -> Tensor:
     width = VECTORS * lanes.width
     (rows, inner), columns = lhs.shape, out.shape[1]
     assert columns % width == 0
+    assert lhs.stride(1) == 1 or inner == 1, "numbers of a row lie side by side"
     if rhs.dim() == 3:
         rhs_k, rhs_panel = width, inner * width
     else:

@@ -60,6 +60,6 @@ def product(
 def pack(weight: Tensor, parts: int, units: int, width: int) -> Tensor:
     """(parts * H, K) -> (panel, K, part, lane): `units` is H with padding, a panel has `width` of them."""
     hidden, inner = weight.shape[0] // parts, weight.shape[1]
-    padded = torch.nn.functional.pad(weight.view(parts, hidden, inner), (0, 0, 0, units - hidden))
+    padded = torch.nn.functional.pad(weight.reshape(parts, hidden, inner), (0, 0, 0, units - hidden))
     cut = padded.view(parts, units // width, width, inner).permute(1, 3, 0, 2)
     return weight.new_empty(cut.shape).copy_(cut)  # twice as fast as contiguous()

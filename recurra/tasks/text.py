@@ -67,7 +67,8 @@ def train(run: Run) -> Iterator[Report]:
     model = _model(options, symbols)
     streams = Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
     steps = options.steps or math.ceil(options.epochs * streams.per_epoch)
-    ids, scale = symbols.encode(held_out)[:LOOK], _bits_per(symbols, held_out)
+    held_out_ids = symbols.encode(held_out)
+    ids, scale = held_out_ids[:LOOK], _bits_per(symbols, held_out, len(held_out_ids))
     loss, device = NextSymbol(options.smoothing), next(model.parameters()).device
 
     start = model.initial(streams.batch)
@@ -117,7 +118,7 @@ def evaluate(run: Run, data: Path | None) -> Evaluation:
     ids = symbols.encode(text)
     if len(ids) < 2:
         raise DataError(f"{name}: {len(ids)} symbols; wanted at least 2")
-    scale, unit = _bits_per(symbols, text), _measured_in(symbols)
+    scale, unit = _bits_per(symbols, text, len(ids)), _measured_in(symbols)
     unknown = int(np.count_nonzero(ids == 0))
     notes.append(f"{len(text):,} characters, {len(ids):,} symbols of {len(symbols):,}, {unknown:,} of them unknown")
     baselines: dict[str, float] = {}
@@ -200,10 +201,9 @@ def _row_nats(model: LanguageModel, rows: list[NDArray[np.int64]]) -> list[NDArr
     return [whole[k, :length] for k, length in enumerate(lengths.tolist())]
 
 
-def _bits_per(symbols: Symbols, text: str) -> float:
-    """From nats per symbol to bits per character, or per word where symbols are words."""
-    items = len(text) if _measured_in(symbols) == "character" else len(symbols.encode(text))
-    return len(symbols.encode(text)) / items / math.log(2)
+def _bits_per(symbols: Symbols, text: str, count: int) -> float:
+    """From nats per symbol, of which the text has `count`, to bits per character, or per word where symbols are words."""
+    return count / (len(text) if _measured_in(symbols) == "character" else count) / math.log(2)
 
 
 def _measured_in(symbols: Symbols) -> str:

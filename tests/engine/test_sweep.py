@@ -108,6 +108,20 @@ def test_what_pads_the_units_touches_nothing() -> None:
     assert worst(fast, slow, torch.randn(3, 20, 4)) < LIMIT[torch.float32]
 
 
+@pytest.mark.filterwarnings("ignore:grad and param do not obey")  # of strange layouts of weights torch says so itself
+@pytest.mark.parametrize("batch", [1, 3])
+def test_numbers_may_lie_in_any_order(batch: int) -> None:
+    fast, slow = pair(CELLS["gru"], 4, 32)
+    turned = torch.randn(batch, 4, 20).transpose(1, 2)
+    assert worst(fast, slow, turned) < LIMIT[torch.float32]
+    y, _ = fast(turned)
+    assert torch.allclose(y, slow(turned)[0], atol=1e-5)
+    for layer in (fast, slow):
+        weight = layer.get_parameter("recur_weight")
+        weight.data = weight.data.t().contiguous().t()
+    assert worst(fast, slow, turned) < LIMIT[torch.float32]
+
+
 def test_two_losses_of_one_run() -> None:
     fast, slow = pair(CELLS["gru"], 4, 8)
     x = torch.randn(3, 20, 4)
