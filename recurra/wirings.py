@@ -26,7 +26,7 @@ from torch import Tensor
 from recurra.cells.cell import Cell, Map, Maps, Parts, Width
 from recurra.errors import ShapeError, UsageError
 
-__all__ = ["Conv2d", "Dense", "Start", "Weights", "Wiring"]
+__all__ = ["Conv2d", "Dense", "Diagonal", "Heads", "Start", "Weights", "Wiring"]
 
 Weights: TypeAlias = "Mapping[str, Tensor]"
 """The tensors of one layer by the names above."""
@@ -57,13 +57,26 @@ class Wiring(ABC):
     def channels(self) -> int:
         """Dimension of the units in a (B, units, ...) tensor."""
 
+    @property
+    @abstractmethod
+    def bias(self) -> bool:
+        """Whether maps have a bias."""
+
     @abstractmethod
     def kernel(self, outputs: int, inputs: int | None) -> tuple[int, ...]:
         """Shape of the weight of a map from `inputs` (None: the layer's input) to `outputs` units."""
 
     @abstractmethod
+    def fill(self, map: Map) -> Callable[[Tensor], Any]:
+        """How the weight of a map inside the step is filled at the start."""
+
+    @abstractmethod
+    def read(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The input map of `x`, a batch of inputs."""
+
+    @abstractmethod
     def apply(self, v: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """One map of vectors `v`, a batch of them."""
+        """A map inside the step, of `v`, a batch of vectors of the step."""
 
     @abstractmethod
     def check(self, x: Tensor) -> None:
@@ -82,20 +95,19 @@ class Wiring(ABC):
     def weights(self, cell: Cell) -> dict[str, Start]:
         """Every weight of the layer: names, shapes and start values.
 
-        Input maps start Glorot-uniform gate by gate, square recurrent maps orthogonal gate by gate (Saxe et al. 2014) and
-        others Glorot-uniform, biases at 0 or at what the cell says (1 for a forget gate), norms at 1 and 0.
+        Input maps start Glorot-uniform gate by gate, square recurrent maps orthogonal gate by gate (Saxe et al. 2014; but see
+        `Diagonal`), others Glorot-uniform, biases at 0 or at what the cell says (1 for a forget gate), norms at 1 and 0.
         """
         units, table = self.units, dict[str, Start]()
         table["input_weight"] = Start(self.kernel(len(cell.gates) * units, None), partial(_glorot, parts=len(cell.gates)))
-        table["input_bias"] = Start(
-            (len(cell.gates) * units,), partial(_levels, values=[cell.bias.get(gate, 0.0) for gate in cell.gates])
-        )
+        if self.bias:
+            levels = [cell.bias.get(gate, 0.0) for gate in cell.gates]
+            table["input_bias"] = Start((len(cell.gates) * units,), partial(_levels, values=levels))
         for name in cell.maps:
             map = as_map(cell.maps[name])
             outputs = len(map.parts) * self.width(map.gives)
-            fill = _orthogonal if map.takes == map.gives else _glorot
-            table[f"{name}_weight"] = Start(self.kernel(outputs, self.width(map.takes)), partial(fill, parts=len(map.parts)))
-            if map.bias:
+            table[f"{name}_weight"] = Start(self.kernel(outputs, self.width(map.takes)), self.fill(map))
+            if map.bias and self.bias:
                 table[f"{name}_bias"] = Start((outputs,), torch.nn.init.zeros_)
         per_unit = (units, *[1] * self.extent_dims)
         for name, value in cell.vectors.items():
@@ -112,7 +124,7 @@ class Wiring(ABC):
 
     def project(self, cell: Cell, weights: Weights, x: Tensor) -> list[Parts]:
         """The input map over all of time, x (B, T, ...) -> the gates' parts of every step."""
-        rows = self.apply(x.flatten(0, 1), weights["input_weight"], weights.get("input_bias"))
+        rows = self.read(x.flatten(0, 1), weights["input_weight"], weights.get("input_bias"))
         steps = rows.view(*x.shape[:2], *rows.shape[1:]).unbind(1)
         return [parts(cell.gates, step, self.channels) for step in steps]
 
@@ -127,8 +139,7 @@ class Wiring(ABC):
 
     def zeros(self, cell: Cell, like: Tensor, batch: int, *extent: int) -> Any:
         """The state that a sequence starts from: zeros of the cell's widths, of the dtype and device of `like`."""
-        fields = cell.State._fields
-        widths = [self.width(cell.widths.get(field, "hidden")) for field in fields]
+        widths = [self.width(cell.widths.get(field, "hidden")) for field in cell.State._fields]
         return cell.State(*(like.new_zeros(batch, width, *extent) for width in widths))
 
     def _call(self, names: tuple[str, ...], weight: Tensor, bias: Tensor | None, v: Tensor) -> Parts:
@@ -139,9 +150,32 @@ class Wiring(ABC):
         return centred * torch.rsqrt(centred.square().mean(self.channels, keepdim=True) + 1e-5) * weight + bias
 
 
+class _Vectors(Wiring):
+    """What the wirings of vectors share: a unit is a number, and the input map is a full matrix."""
+
+    input_size: int
+    hidden_size: int
+    channels = -1
+    extent_dims = 0
+
+    @property
+    def units(self) -> int:
+        return self.hidden_size
+
+    def read(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return F.linear(x, weight, bias)
+
+    def check(self, x: Tensor) -> None:
+        if x.dim() != 3 or x.shape[1] == 0 or x.shape[2] != self.input_size:
+            raise ShapeError(f"x is {tuple(x.shape)}; wanted (B, T > 0, {self.input_size})")
+
+    def extent(self, x: Tensor) -> tuple[int, ...]:
+        return ()
+
+
 @final
 @dataclass(frozen=True)
-class Dense(Wiring):
+class Dense(_Vectors):
     r"""Full matrices, :math:`v \mapsto W v + b`.
 
     Args:
@@ -158,13 +192,6 @@ class Dense(Wiring):
     projected_size: int | None = None
     bias: bool = True
 
-    channels = -1
-    extent_dims = 0
-
-    @property
-    def units(self) -> int:
-        return self.hidden_size
-
     def __post_init__(self) -> None:
         _positive(self, "input_size", "hidden_size", "projected_size")
 
@@ -178,20 +205,104 @@ class Dense(Wiring):
     def kernel(self, outputs: int, inputs: int | None) -> tuple[int, ...]:
         return (outputs, inputs or self.input_size)
 
-    def weights(self, cell: Cell) -> dict[str, Start]:
-        table = super().weights(cell)
-        biases = set() if self.bias else {f"{name}_bias" for name in ("input", *cell.maps)}
-        return {name: start for name, start in table.items() if name not in biases}
+    def fill(self, map: Map) -> Callable[[Tensor], Any]:
+        return _square_or_glorot(map)
 
     def apply(self, v: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return F.linear(v, weight, bias)
 
-    def check(self, x: Tensor) -> None:
-        if x.dim() != 3 or x.shape[1] == 0 or x.shape[2] != self.input_size:
-            raise ShapeError(f"x is {tuple(x.shape)}; wanted (B, T > 0, {self.input_size})")
 
-    def extent(self, x: Tensor) -> tuple[int, ...]:
-        return ()
+@final
+@dataclass(frozen=True)
+class Heads(_Vectors):
+    r"""Block-diagonal matrices: the units stand in heads of equal size, and read the units of their own head only.
+
+    .. math:: (v_1, \dots, v_n) \mapsto (W_1 v_1, \dots, W_n v_n) + b
+
+    The input map is a full matrix. One head is `Dense`; H heads are `Diagonal`.
+
+    Args:
+        input_size: I, the size of each input vector.
+        hidden_size: H, the number of units; a multiple of `heads`.
+        heads: n, the number of blocks; head j has the units from j H / n on.
+        bias: whether maps have a bias; norms always do.
+
+    Shapes: x (B, T, I), state (B, H), y (B, T, H). The weight of a map with G parts is (G H, H / n), parts stacked: row u of a
+    part holds what unit u reads with. Every block starts orthogonal. Source: heads of sLSTM, Beck et al. 2024,
+    arXiv:2405.04517.
+
+    Example:
+        >>> from recurra.cells import LSTM
+        >>> from recurra.layers import Recurrent
+        >>> layer = Recurrent(LSTM(), Heads(3, 8, heads=4))
+        >>> layer.recur_weight.shape, layer(torch.zeros(2, 7, 3))[0].shape
+        (torch.Size([32, 2]), torch.Size([2, 7, 8]))
+    """
+
+    input_size: int
+    hidden_size: int
+    heads: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        _positive(self, "input_size", "hidden_size", "heads")
+        if self.hidden_size % self.heads:
+            raise UsageError(f"Heads: hidden_size is {self.hidden_size}; wanted a multiple of heads, which is {self.heads}")
+
+    def kernel(self, outputs: int, inputs: int | None) -> tuple[int, ...]:
+        return (outputs, inputs // self.heads if inputs else self.input_size)
+
+    def fill(self, map: Map) -> Callable[[Tensor], Any]:
+        return partial(_orthogonal, parts=len(map.parts) * self.heads)
+
+    def apply(self, v: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        size = self.hidden_size // self.heads
+        blocks = weight.reshape(-1, self.heads, size, size)  # part, head, unit, unit that it reads
+        mapped = torch.einsum("phur,bhr->bphu", blocks, v.reshape(len(v), self.heads, size)).flatten(1)
+        return mapped if bias is None else mapped + bias
+
+
+@final
+@dataclass(frozen=True)
+class Diagonal(_Vectors):
+    r"""One weight for each unit, :math:`v \mapsto w \odot v + b`: a unit reads itself only.
+
+    The input map is a full matrix; units meet in the next layer. With this wiring Elman is IndRNN, and LSTM is IndyLSTM.
+
+    Args:
+        input_size: I, the size of each input vector.
+        hidden_size: H, the number of units.
+        bias: whether maps have a bias; norms always do.
+
+    Shapes: x (B, T, I), state (B, H), y (B, T, H). The weight of a map with G parts is (G H,), parts stacked.
+    Weights start uniform in [0, 1), as in the code of IndRNN's authors: some units then forget at once and others hardly at
+    all. With relu, T steps multiply a state by up to :math:`w^T`; the authors keep :math:`|w| \le 2^{1/T}` in training.
+    Source: Li et al. 2018, arXiv:1803.04831; for LSTM, Gonnet & Deselaers 2019, arXiv:1903.08023.
+
+    Example:
+        >>> from recurra.cells import Elman
+        >>> from recurra.layers import Recurrent
+        >>> layer = Recurrent(Elman("relu"), Diagonal(3, 5))
+        >>> layer.recur_weight.shape, layer(torch.zeros(2, 7, 3))[0].shape
+        (torch.Size([5]), torch.Size([2, 7, 5]))
+    """
+
+    input_size: int
+    hidden_size: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        _positive(self, "input_size", "hidden_size")
+
+    def kernel(self, outputs: int, inputs: int | None) -> tuple[int, ...]:
+        return (outputs,) if inputs else (outputs, self.input_size)
+
+    def fill(self, map: Map) -> Callable[[Tensor], Any]:
+        return torch.nn.init.uniform_
+
+    def apply(self, v: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        mapped = (weight.reshape(-1, self.hidden_size) * v[:, None]).flatten(1)
+        return mapped if bias is None else mapped + bias
 
 
 @final
@@ -215,6 +326,7 @@ class Conv2d(Wiring):
 
     channels = 1
     extent_dims = 2
+    bias = True
 
     @property
     def units(self) -> int:
@@ -227,6 +339,12 @@ class Conv2d(Wiring):
 
     def kernel(self, outputs: int, inputs: int | None) -> tuple[int, ...]:
         return (outputs, inputs or self.in_channels, self.kernel_size, self.kernel_size)
+
+    def fill(self, map: Map) -> Callable[[Tensor], Any]:
+        return _square_or_glorot(map)
+
+    def read(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return self.apply(x, weight, bias)
 
     def apply(self, v: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return F.conv2d(v, weight, bias, padding=self.kernel_size // 2)
@@ -260,6 +378,10 @@ def _positive(wiring: Any, *names: str) -> None:
         size = getattr(wiring, name)
         if size is not None and size < 1:
             raise UsageError(f"{type(wiring).__name__}: {name} is {size}; wanted at least 1")
+
+
+def _square_or_glorot(map: Map) -> Callable[[Tensor], Any]:
+    return partial(_orthogonal if map.takes == map.gives else _glorot, parts=len(map.parts))
 
 
 def _glorot(weight: Tensor, parts: int) -> None:

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -6,14 +7,24 @@ import torch
 from torch import Tensor
 
 from recurra.cells import CELLS, GRU, LSTM, Cell, Map, Maps, Parts, ProjectedLSTM
+from recurra.engine import Fold
+from recurra.engine.engine import Job
 from recurra.errors import ShapeError, UsageError
-from recurra.layers import Conv2d, Dense, Recurrent
+from recurra.layers import Conv2d, Dense, Diagonal, Heads, Recurrent
 from recurra.wirings import Wiring
 from tests.laws.cases import Mixed
 from tests.tolerance import close
 
-WIRINGS: list[Wiring] = [Dense(3, 8), Conv2d(3, 8, 5)]
-WIRED = pytest.mark.parametrize("wiring", WIRINGS, ids=lambda wiring: type(wiring).__name__)
+FULL: list[Wiring] = [Dense(3, 8), Conv2d(3, 8, 5)]
+SPARSE: list[Wiring] = [Heads(3, 8, 2), Diagonal(3, 8)]
+CELLS_AND_MIXED = pytest.mark.parametrize("cell", [*CELLS.values(), Mixed()], ids=str)
+
+
+def wired(*wirings: Wiring) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("wiring", wirings, ids=lambda wiring: type(wiring).__name__)
+
+
+WIRED = wired(*FULL, *SPARSE)
 
 
 def filled(cell: Cell, wiring: Wiring) -> dict[str, Tensor]:
@@ -22,8 +33,8 @@ def filled(cell: Cell, wiring: Wiring) -> dict[str, Tensor]:
 
 
 class TestStartValues:
-    @WIRED
-    @pytest.mark.parametrize("cell", [*CELLS.values(), Mixed()], ids=str)
+    @wired(*FULL)
+    @CELLS_AND_MIXED
     def test_square_maps_are_orthogonal_gate_by_gate(self, cell: Cell, wiring: Wiring) -> None:
         weights = filled(cell, wiring)
         gates = len(weights["recur_weight"]) // 8
@@ -32,6 +43,24 @@ class TestStartValues:
             close(rows @ rows.T, torch.eye(8))
         first, *others = weights["recur_weight"].chunk(gates)
         assert not any(part.equal(first) for part in others)
+
+    @CELLS_AND_MIXED
+    def test_heads_are_orthogonal_block_by_block(self, cell: Cell) -> None:
+        blocks = filled(cell, Heads(3, 8, heads=2))["recur_weight"].view(-1, 4, 4)
+        for block in blocks:
+            close(block @ block.T, torch.eye(4))
+        assert not any(block.equal(blocks[0]) for block in blocks[1:])
+
+    @CELLS_AND_MIXED
+    def test_one_head_starts_as_dense_does(self, cell: Cell) -> None:
+        one, dense = filled(cell, Heads(3, 8, heads=1)), filled(cell, Dense(3, 8))
+        assert one.keys() == dense.keys()
+        assert all(one[name].equal(dense[name]) for name in dense)
+
+    def test_a_diagonal_is_spread_between_0_and_1(self) -> None:
+        for part in filled(LSTM(), Diagonal(3, 1000))["recur_weight"].chunk(4):
+            assert 0 <= part.min() < 0.02 < 0.98 < part.max() < 1
+            assert 0.45 < part.mean() < 0.55
 
     @WIRED
     def test_input_maps_are_glorot_gate_by_gate(self, wiring: Wiring) -> None:
@@ -67,8 +96,9 @@ class TestStartValues:
 
 
 class TestShapes:
-    def test_without_bias_norms_keep_theirs(self) -> None:
-        names = set(filled(Mixed(), Dense(3, 8, bias=False)))
+    @wired(Dense(3, 8, bias=False), Heads(3, 8, 2, bias=False), Diagonal(3, 8, bias=False))
+    def test_without_bias_norms_keep_theirs(self, wiring: Wiring) -> None:
+        names = set(filled(Mixed(), wiring))
         assert names == {"input_weight", "recur_weight", "late_weight", "peep", "decay", "norm_cell_weight", "norm_cell_bias"}
 
     def test_without_bias_vectors_may_be_called_so(self) -> None:
@@ -114,6 +144,11 @@ class TestShapes:
         }
         assert layer(torch.ones(1, 2, 3))[0].shape == (1, 2, 8)
 
+    @wired(*SPARSE)
+    def test_a_batch_may_have_no_rows(self, wiring: Wiring) -> None:
+        y, end = Recurrent(LSTM(), wiring)(torch.zeros(0, 7, 3))
+        assert (y.shape, end.c.shape) == ((0, 7, 8), (0, 8))
+
     def test_a_norm_is_a_layer_norm(self) -> None:
         wiring, v = Dense(3, 8), torch.randn(4, 8)
         weights = {**filled(Mixed(), wiring), "norm_cell_weight": torch.randn(8), "norm_cell_bias": torch.randn(8)}
@@ -129,6 +164,30 @@ class TestShapes:
         close(conv(x)[0], dense(pixels)[0].view(2, 4, 6, 5, 8).permute(0, 3, 4, 1, 2))
 
 
+def diagonal(weight: Tensor) -> Tensor:
+    """The matrices, parts stacked, that the weights of a diagonal or block-diagonal map of 8 units stand for."""
+    heads = 8 if weight.dim() == 1 else 8 // weight.shape[1]
+    return torch.cat([torch.block_diag(*part.view(heads, 8 // heads, -1)) for part in weight.chunk(len(weight) // 8)])  # type: ignore[no-untyped-call]
+
+
+class TestMeaning:
+    @pytest.mark.parametrize("bias", [True, False], ids=["bias", "bare"])
+    @pytest.mark.parametrize("wiring", [*(Heads(3, 8, heads) for heads in (1, 2, 4, 8)), Diagonal(3, 8)], ids=str)
+    @CELLS_AND_MIXED
+    def test_heads_and_diagonal_are_dense_with_such_matrices(self, cell: Cell, wiring: Any, bias: bool) -> None:
+        narrow = filled(cell, replace(wiring, bias=bias))
+        torch.manual_seed(1)
+        narrow = {name: torch.randn_like(weight).double().requires_grad_() for name, weight in narrow.items()}
+        wide = narrow | {f"{name}_weight": diagonal(narrow[f"{name}_weight"]) for name in cell.maps}
+        x = torch.randn(4, 6, 3, dtype=torch.float64, requires_grad=True)
+        results = []
+        for one, weights in ((wiring, narrow), (Dense(3, 8), wide)):
+            y, end = Fold().run(cell, one, weights, Job(x, one.zeros(cell, x, 4)))
+            total = y.cos().sum() + sum(part.sin().sum() for part in end)
+            results.append((y, end, torch.autograd.grad(total, [x, *narrow.values()])))
+        close(*results)
+
+
 class TestValues:
     @WIRED
     def test_a_wiring_is_a_value(self, wiring: Wiring) -> None:
@@ -138,6 +197,8 @@ class TestValues:
 
     def test_reprs(self) -> None:
         assert repr(Dense(3, 8)) == "Dense(input_size=3, hidden_size=8, projected_size=None, bias=True)"
+        assert repr(Heads(3, 8, 2)) == "Heads(input_size=3, hidden_size=8, heads=2, bias=True)"
+        assert repr(Diagonal(3, 8)) == "Diagonal(input_size=3, hidden_size=8, bias=True)"
         assert repr(Conv2d(3, 8)) == "Conv2d(in_channels=3, hidden_channels=8, kernel_size=3)"
 
 
@@ -148,6 +209,11 @@ class TestRefusals:
             (lambda: Dense(0, 8), "Dense: input_size is 0; wanted at least 1"),
             (lambda: Dense(3, -1), "Dense: hidden_size is -1; wanted at least 1"),
             (lambda: Dense(3, 8, projected_size=0), "Dense: projected_size is 0; wanted at least 1"),
+            (lambda: Heads(3, 0, 2), "Heads: hidden_size is 0; wanted at least 1"),
+            (lambda: Heads(3, 8, 0), "Heads: heads is 0; wanted at least 1"),
+            (lambda: Heads(3, 8, 3), "Heads: hidden_size is 8; wanted a multiple of heads, which is 3"),
+            (lambda: Heads(3, 8, 16), "Heads: hidden_size is 8; wanted a multiple of heads, which is 16"),
+            (lambda: Diagonal(0, 8), "Diagonal: input_size is 0; wanted at least 1"),
             (lambda: Conv2d(0, 8), "Conv2d: in_channels is 0; wanted at least 1"),
             (lambda: Conv2d(3, 8, 4), "kernel_size is 4; wanted an odd number, so that images keep their size"),
             (lambda: Conv2d(3, 8, -3), "Conv2d: kernel_size is -3; wanted at least 1"),
@@ -156,6 +222,8 @@ class TestRefusals:
                 "this cell projects its state; wanted Dense(input_size, hidden_size, projected_size=P)",
             ),
             (lambda: Recurrent(ProjectedLSTM(), Conv2d(3, 8)), "this cell projects its state, and Conv2d cannot"),
+            (lambda: Recurrent(ProjectedLSTM(), Heads(3, 8, 2)), "this cell projects its state, and Heads cannot"),
+            (lambda: Recurrent(ProjectedLSTM(), Diagonal(3, 8)), "this cell projects its state, and Diagonal cannot"),
         ],
     )
     def test_sizes(self, build: Any, says: str) -> None:
@@ -169,6 +237,8 @@ class TestRefusals:
             (Dense(3, 8), (4, 7, 2), "x is (4, 7, 2); wanted (B, T > 0, 3)"),
             (Dense(3, 8), (4, 0, 3), "x is (4, 0, 3); wanted (B, T > 0, 3)"),
             (Dense(3, 8), (7, 3), "x is (7, 3); wanted (B, T > 0, 3)"),
+            (Heads(3, 8, 2), (4, 7, 2), "x is (4, 7, 2); wanted (B, T > 0, 3)"),
+            (Diagonal(3, 8), (7, 3), "x is (7, 3); wanted (B, T > 0, 3)"),
             (Conv2d(3, 8), (4, 7, 3), "x is (4, 7, 3); wanted (B, T > 0, 3, Y, X)"),
             (Conv2d(3, 8), (4, 7, 2, 5, 5), "x is (4, 7, 2, 5, 5); wanted (B, T > 0, 3, Y, X)"),
             (Conv2d(3, 8), (4, 0, 3, 5, 5), "x is (4, 0, 3, 5, 5); wanted (B, T > 0, 3, Y, X)"),

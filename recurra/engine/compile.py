@@ -29,35 +29,34 @@ class Program(NamedTuple):
     functions: tuple[int, int]
     keep: object
 
-    def run(self, way: int, arguments: Sequence[int], threads: int) -> None:
+    def run(self, way: int, arguments: "ctypes.Array[ctypes.c_int64]", threads: int) -> None:
         """Run forwards (0) or backwards (1); the arguments are numbers and addresses in the order of the layout's slots."""
-        array = (ctypes.c_int64 * len(arguments))(*arguments)
-        ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32)(self.functions[way])(ctypes.addressof(array), threads)
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32)(self.functions[way])(ctypes.addressof(arguments), threads)
 
 
 @cache
-def refusal(cell: Cell) -> str:
+def refusal(cell: Cell, diagonal: bool = False) -> str:
     """Why a cell cannot be compiled on this machine; empty where it can."""
     try:
-        _planned(cell)
+        _planned(cell, diagonal)
     except Untraceable as error:
         return str(error)
     return ""
 
 
 @cache
-def program(cell: Cell, size: int) -> Program:
+def program(cell: Cell, diagonal: bool, size: int) -> Program:
     """Trace, plan and compile a cell for numbers of `size` bytes; Untraceable says why it cannot be."""
-    planned = _planned(cell)
+    planned = _planned(cell, diagonal)
     engine = assemble(source(planned, isa(), size))
     functions = engine.get_function_address("forward"), engine.get_function_address("backward")
     return Program(planned, layout(planned, isa(), size), functions, engine)
 
 
 @cache
-def _planned(cell: Cell) -> Plan:
+def _planned(cell: Cell, diagonal: bool) -> Plan:
     _runtime()
-    made = plan(cell, trace(cell))
+    made = plan(cell, trace(cell, diagonal))
     source(made, isa(), 4)  # an operation that has no lowering is found here
     return made
 

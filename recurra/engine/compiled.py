@@ -7,10 +7,10 @@ from torch import Tensor
 
 from recurra.cells import Cell
 from recurra.engine.autograd import Swept
-from recurra.engine.buffers import Call, packed
-from recurra.engine.compile import program, refusal
+from recurra.engine.buffers import Call
+from recurra.engine.compile import refusal
 from recurra.engine.engine import Job, transformed
-from recurra.wirings import Dense, Weights, Wiring
+from recurra.wirings import Dense, Diagonal, Heads, Weights, Wiring
 
 __all__ = ["Sweep"]
 
@@ -28,10 +28,10 @@ class Sweep:
 
     def takes(self, cell: Cell, wiring: Wiring) -> bool:
         """Whether the cell can be compiled here; :func:`recurra.engine.compile.refusal` says why not."""
-        return isinstance(wiring, Dense) and wiring.projected_size is None and not refusal(cell)
+        return isinstance(wiring, Dense | Heads | Diagonal) and not refusal(cell, isinstance(wiring, Diagonal))
 
     def can(self, job: Job) -> bool:
-        """Plain tensors on a CPU, not too few steps, without resets, noise, autocast or torch's transforms."""
+        """Plain tensors on a CPU, not too few steps, without autocast or torch's transforms; noise is not differentiated."""
         x, steps = job.x, len(job.x) > 0 if job.lengths is None else bool(job.lengths.any())
         steps = steps and x.shape[1] >= SHORT
         plain = (
@@ -41,12 +41,11 @@ class Sweep:
             and x.dtype == job.state[0].dtype
         )
         eager = not torch.compiler.is_compiling() and not torch.is_autocast_enabled("cpu") and not transformed()
-        return steps and plain and eager and job.resets is None and not job.noise
+        return steps and plain and eager and not any(each.requires_grad or each.dtype != x.dtype for each in job.noise.values())
 
     def run(self, cell: Cell, wiring: Wiring, weights: Weights, job: Job) -> tuple[Tensor, Any]:
-        """Pack rows by length, and sweep."""
-        assert isinstance(wiring, Dense)
-        call = Call(cell, wiring, packed(job.lengths, *job.x.shape[:2]), job.lengths, tuple(weights))
-        made = program(cell, job.x.element_size())
-        y, *ends = Swept.apply(made, call, job.x, *job.state, *weights.values())  # type: ignore[no-untyped-call]
+        """Sweep, in a program made for this cell and size of number."""
+        assert isinstance(wiring, Dense | Heads | Diagonal)
+        call = Call(cell, wiring, tuple(weights), job.lengths, job.resets, job.noise)
+        y, *ends = Swept.apply(call, job.x, *job.state, *weights.values())  # type: ignore[no-untyped-call]
         return y, cell.State(*ends)

@@ -15,6 +15,8 @@ from recurra.wirings import Dense, Weights, Wiring
 __all__ = ["TorchKernels"]
 
 warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")  # its answer is the same without
+# Ours are parameters of their own: cuDNN gathers them once a call, little beside the steps.
+warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk of memory")
 
 KERNELS: dict[Cell, Any] = {
     Elman(): torch.rnn_tanh,
@@ -64,7 +66,7 @@ class TorchKernels:
 def _call(cell: Cell, weights: Weights, x: Tensor, state: Any, batch_sizes: Tensor | None = None) -> tuple[Tensor, Any]:
     names = ["input_weight", "recur_weight", "input_bias", "recur_bias", "project_weight"]
     flat = [weights[name] for name in names if name in weights]
-    before = tuple(part[None] for part in state)  # torch counts layers first
+    before = tuple(part[None].contiguous() for part in state)  # torch counts layers first, and cuDNN refuses strides
     start = before if len(before) > 1 else before[0]
     settings = ("input_bias" in weights, 1, 0.0, torch.is_grad_enabled(), False)  # bias, layers, dropout, train, two-way
     if batch_sizes is None:

@@ -1,13 +1,16 @@
-"""The product tile: a few rows times one panel of packed weights, every sum in a register."""
+"""Product tiles: a few rows times one panel of packed weights, every sum in a register; and the large products made of them."""
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+from recurra.engine.vector import Code, Lanes
 
-from recurra.engine.vector import Code
+__all__ = ["DEPTH", "VECTORS", "product", "products", "row_blocks"]
 
-__all__ = ["pack", "product", "row_blocks"]
+VECTORS = 2
+"""Vectors of a panel of the large products."""
+
+DEPTH = 512  # how far a tile goes along k before the next rows take the same panel out of the cache
+ROWS = 128  # rows of the batch whose gradient is added up at a time
 
 
 def row_blocks(vectors: int, registers: int) -> list[int]:
@@ -17,9 +20,15 @@ def row_blocks(vectors: int, registers: int) -> list[int]:
 
 
 def product(
-    code: Code, lhs: Sequence[str], panel: str, count: str, start: Sequence[Sequence[str]], stride: str | None = None
+    code: Code,
+    lhs: Sequence[str],
+    panel: str,
+    count: str,
+    start: Sequence[Sequence[str]],
+    step: str | int = 1,
+    repeats: tuple[str | int, str | int] = (1, 0),
 ) -> list[list[str]]:
-    """sums[row][v] = start[row][v] + sum over k < count of lhs[row][k] * panel[k][v], in the order of k.
+    """sums[row][v] = start[row][v] + sum over k < count of lhs[row][k * step] * panel[k][v], in the order of k.
 
     Args:
         code: where the instructions go.
@@ -27,39 +36,164 @@ def product(
         panel: the address of weights packed as (k, vector, lane).
         count: how many k there are, at least 1.
         start: what each sum starts from.
-        stride: numbers from one k of the panel to the next, where it is not packed.
+        step: numbers from one k to the next in a row.
+        repeats: how often all this is done, and how far each row moves on each time; the panel just goes on.
     """
-    vectors, width = len(start[0]), code.lanes.width
-    entry, body, done = code.block(), code.block(), code.block()
+    vectors, width, kind = len(start[0]), code.lanes.width, code.lanes.vector
+    times, far = repeats
+    entry, outer, body, latch, done = (code.block() for _ in range(5))
+
+    def phis(into: list[list[str]], ways: Sequence[tuple[str, Sequence[Sequence[str]]]]) -> None:
+        for r in range(len(lhs)):
+            for v in range(vectors):
+                code.line(f"{into[r][v]} = phi {kind} {', '.join(f'[{sums[r][v]}, %{block}]' for block, sums in ways)}")
+
+    def names() -> list[list[str]]:
+        return [[code.fresh() for _ in range(vectors)] for _ in lhs]
+
+    begun, sums, after = names(), names(), names()
+    time, next_time, k, following = (code.fresh() for _ in range(4))
     code.line(f"br label %{entry}")
     code.label(entry)
+    code.line(f"br label %{outer}")
+    code.label(outer)
+    code.line(f"{time} = phi i64 [0, %{entry}], [{next_time}, %{latch}]")
+    phis(begun, [(entry, start), (latch, after)])
+    first = code.at(panel, code.i("mul", code.i("mul", time, count), vectors * width))
+    moved = [code.address(address, (time, far)) for address in lhs]
     code.line(f"br label %{body}")
     code.label(body)
-    k, following = code.fresh(), code.fresh()
-    code.line(f"{k} = phi i64 [0, %{entry}], [{following}, %{body}]")
-    sums = [[code.fresh() for _ in range(vectors)] for _ in lhs]
-    after = [[code.fresh() for _ in range(vectors)] for _ in lhs]
-    kind = code.lanes.vector
-    for r in range(len(lhs)):
-        for v in range(vectors):
-            code.line(f"{sums[r][v]} = phi {kind} [{start[r][v]}, %{entry}], [{after[r][v]}, %{body}]")
-    row = code.at(panel, code.i("mul", k, stride or vectors * width))
+    code.line(f"{k} = phi i64 [0, %{outer}], [{following}, %{body}]")
+    phis(sums, [(outer, begun), (body, after)])
+    row = code.at(first, code.i("mul", k, vectors * width))
     weights = [code.load(code.at(row, v * width)) for v in range(vectors)]
+    along = k if step == 1 else code.i("mul", k, step)
     suffix = f"v{width}f{8 * code.lanes.size}"
-    for r, address in enumerate(lhs):
-        x = code.broadcast(code.at(address, k))
+    for r, address in enumerate(moved):
+        x = code.broadcast(code.at(address, along))
         for v in range(vectors):
             arguments = f"{kind} {x}, {kind} {weights[v]}, {kind} {sums[r][v]}"
             code.line(f"{after[r][v]} = call {kind} @llvm.fma.{suffix}({arguments})")
     code.line(f"{following} = add nuw nsw i64 {k}, 1")
-    code.line(f"br i1 {code.op(f'icmp ult i64 {following}, {count}')}, label %{body}, label %{done}")
+    code.line(f"br i1 {code.op(f'icmp ult i64 {following}, {count}')}, label %{body}, label %{latch}")
+    code.label(latch)
+    code.line(f"{next_time} = add nuw nsw i64 {time}, 1")
+    code.line(f"br i1 {code.op(f'icmp ult i64 {next_time}, {times}')}, label %{outer}, label %{done}")
     code.label(done)
     return after
 
 
-def pack(weight: Tensor, parts: int, units: int, width: int) -> Tensor:
-    """(parts * H, K) -> (panel, K, part, lane): `units` is H with padding, a panel has `width` of them."""
-    hidden, inner = weight.shape[0] // parts, weight.shape[1]
-    padded = torch.nn.functional.pad(weight.reshape(parts, hidden, inner), (0, 0, 0, units - hidden))
-    cut = padded.view(parts, units // width, width, inner).permute(1, 3, 0, 2)
-    return weight.new_empty(cut.shape).copy_(cut)  # twice as fast as contiguous()
+def products(lanes: Lanes, registers: int) -> str:
+    """Functions for large products.
+
+    ``recurra_rows(lhs, step, rhs, count, start, start_step, out, out_step, r0, r1, p0, p1)``: rows r0 to r1 of
+    out = start + lhs rhs, where rhs is packed in panels of VECTORS vectors, of which p0 to p1 are taken.
+
+    ``recurra_gradient(out, out_step, columns, lhs, step, rhs, rhs_step, table, count, r0, r1)``: rows r0 to r1 of
+    out[r, c] = sum over n < count of lhs[n * step + r] * rhs[table[n] * rhs_step + c].
+
+    ``recurra_columns(out, columns, src, step, count)``: out[c] = sum over n < count of src[n * step + c].
+    """
+    blocks = row_blocks(VECTORS, registers)
+    tiles = [tile for rows in blocks for tile in (_rows_tile(lanes, rows), _gradient_tile(lanes, rows))]
+    return "\n".join([*tiles, _rows(lanes, blocks), _gradient(lanes, blocks), _columns(lanes)])
+
+
+def _function(lanes: Lanes, head: str) -> Code:
+    code = Code(lanes)
+    code.lines.append(f"define internal void {head} noinline {{")
+    code.label("entry")
+    return code
+
+
+def _rows_tile(lanes: Lanes, rows: int) -> str:
+    parameters = "ptr %lhs, i64 %step, ptr %rhs, i64 %count, ptr %start, i64 %start_step, ptr %out, i64 %out_step"
+    code = _function(lanes, f"@rows_{rows}({parameters})")
+    lhs, start, out = (
+        [code.address(f"%{name}", (f"%{step}", r)) for r in range(rows)]
+        for name, step in (("lhs", "step"), ("start", "start_step"), ("out", "out_step"))
+    )
+    begun = [[code.load(code.at(address, v * lanes.width)) for v in range(VECTORS)] for address in start]
+    for address, line in zip(out, product(code, lhs, "%rhs", "%count", begun), strict=True):
+        for v, value in enumerate(line):
+            code.store(value, code.at(address, v * lanes.width))
+    return code.end()
+
+
+def _rows(lanes: Lanes, blocks: Sequence[int]) -> str:
+    parameters = (
+        "ptr %lhs, i64 %step, ptr %rhs, i64 %count, ptr %start, i64 %start_step, ptr %out, i64 %out_step, "
+        "i64 %r0, i64 %r1, i64 %p0, i64 %p1"
+    )
+    code, width = _function(lanes, f"@recurra_rows({parameters})"), VECTORS * lanes.width
+    with code.loop(0, "%count", DEPTH) as k, code.loop("%p0", "%p1") as panel:
+        count, first = code.least(code.i("sub", "%count", k), str(DEPTH)), code.op(f"icmp eq i64 {k}, 0")
+        rhs = code.address("%rhs", (code.i("mul", panel, "%count"), width), (k, width))
+        column = code.i("mul", panel, width)
+        begin = code.at(code.op(f"select i1 {first}, ptr %start, ptr %out"), column)
+        begin_step = code.op(f"select i1 {first}, i64 %start_step, i64 %out_step")
+        for m, rows in code.blocks("%r0", "%r1", blocks):
+            lhs, start = code.address("%lhs", (m, "%step"), k), code.address(begin, (m, begin_step))
+            out = code.address("%out", (m, "%out_step"), column)
+            places = f"ptr {lhs}, i64 %step, ptr {rhs}, i64 {count}, ptr {start}, i64 {begin_step}, ptr {out}, i64 %out_step"
+            code.line(f"call void @rows_{rows}({places})")
+    return code.end()
+
+
+def _gradient_tile(lanes: Lanes, rows: int) -> str:
+    parameters = "ptr %lhs, i64 %step, ptr %rhs, i64 %count, ptr %out, i64 %out_step, i64 %columns, i1 %fresh"
+    code = _function(lanes, f"@gradient_{rows}({parameters})")
+    masks = [code.inside(str(v * lanes.width), "%columns") for v in range(VECTORS)]
+    out = [[code.address("%out", ("%out_step", r), v * lanes.width) for v in range(VECTORS)] for r in range(rows)]
+    zero, kind = code.constant(0.0), lanes.vector
+    start = [
+        [
+            code.op(f"select i1 %fresh, {kind} {zero}, {kind} {code.masked_load(address, mask)}")
+            for address, mask in zip(line, masks, strict=True)
+        ]
+        for line in out
+    ]
+    lhs = [code.at("%lhs", r) for r in range(rows)]
+    for line, sums in zip(out, product(code, lhs, "%rhs", "%count", start, "%step"), strict=True):
+        for address, mask, value in zip(line, masks, sums, strict=True):
+            code.masked_store(value, address, mask)
+    return code.end()
+
+
+def _gradient(lanes: Lanes, blocks: Sequence[int]) -> str:
+    parameters = (
+        "ptr %out, i64 %out_step, i64 %columns, ptr %lhs, i64 %step, ptr %rhs, i64 %rhs_step, ptr %table, i64 %count, "
+        "i64 %r0, i64 %r1"
+    )
+    code, width = _function(lanes, f"@recurra_gradient({parameters})"), VECTORS * lanes.width
+    panel = code.op(f"alloca [{ROWS * VECTORS} x {lanes.vector}], align 64")
+    with code.loop(0, "%count", ROWS) as n, code.loop(0, "%columns", width) as column:
+        count, fresh = code.least(code.i("sub", "%count", n), str(ROWS)), code.op(f"icmp eq i64 {n}, 0")
+        with code.loop(0, count) as q:  # side by side, the rows of a panel are read again without leaving the first cache
+            source = code.address("%rhs", (code.whole("%table", code.i("add", n, q)), "%rhs_step"), column)
+            for v in range(VECTORS):
+                code.store(code.load(code.at(source, v * lanes.width)), code.address(panel, (q, width), v * lanes.width))
+        left = code.i("sub", "%columns", column)
+        for r, rows in code.blocks("%r0", "%r1", blocks):
+            lhs, out = code.address("%lhs", (n, "%step"), r), code.address("%out", (r, "%out_step"), column)
+            places = f"ptr {lhs}, i64 %step, ptr {panel}, i64 {count}, ptr {out}, i64 %out_step, i64 {left}, i1 {fresh}"
+            code.line(f"call void @gradient_{rows}({places})")
+    return code.end()
+
+
+def _columns(lanes: Lanes) -> str:
+    code = _function(lanes, "@recurra_columns(ptr %out, i64 %columns, ptr %src, i64 %step, i64 %count)")
+    width = VECTORS * lanes.width
+    sums = code.op(f"alloca [{VECTORS} x {lanes.vector}], align 64")
+    with code.loop(0, "%columns", width) as column:
+        for v in range(VECTORS):
+            code.store(code.constant(0.0), code.at(sums, v * lanes.width))
+        with code.loop(0, "%count") as n:
+            row = code.address("%src", (n, "%step"), column)
+            for v in range(VECTORS):
+                total = code.at(sums, v * lanes.width)
+                code.store(code.two("fadd", code.load(total), code.load(code.at(row, v * lanes.width))), total)
+        for v in range(VECTORS):
+            mask = code.inside(code.i("add", column, v * lanes.width), "%columns")
+            code.masked_store(code.load(code.at(sums, v * lanes.width)), code.address("%out", column, v * lanes.width), mask)
+    return code.end()

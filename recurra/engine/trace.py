@@ -1,7 +1,8 @@
 """From `step` to pointwise graphs: the cell's own equation and torch's derivative of it.
 
-`step` runs once on small tensors under torch's tracer. A call of a map is a cut: what goes in becomes an output of the graph,
-what comes out an input. So the graphs hold pointwise operations alone, of one unit of one row, and the products stay outside.
+`step` runs once on small tensors under torch's tracer. A call of a map or a norm is a cut: what goes in becomes an output of the
+graph, what comes out an input. So the graphs hold pointwise operations alone, of one unit of one row; products and row sums stay
+outside. A diagonal map is pointwise itself, so it is part of the graph.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -54,35 +55,52 @@ class Graph(NamedTuple):
 class Traced(NamedTuple):
     """A cell's step, forwards and its vector-Jacobian product.
 
-    Names of forward inputs: ``x.GATE``, ``s.FIELD``, ``m.VECTOR``, ``r.MAP.PART``; of outputs: ``y``, ``s.FIELD`` and
-    ``a.MAP``, what goes into a map. Backward has every forward input, and ``d.OUTPUT``, the gradients that come in; its
-    outputs are ``g.INPUT``.
+    Names of forward inputs: ``x.GATE``, ``s.FIELD``, ``m.VECTOR``, ``k.NOISE``, ``r.MAP.PART`` and ``n.NORM``, what comes out of
+    a map or norm; of outputs: ``y``, ``s.FIELD`` and ``a.MAP`` or ``a.NORM``, what goes in. Backward has every forward input, and
+    ``d.OUTPUT``, the gradients that come in; its outputs are ``g.INPUT``. A diagonal map is the vectors ``m.MAP_weight.PART``
+    and ``m.MAP_bias.PART``. `cuts` are the maps and norms in the order of their calls.
     """
 
     forward: Graph
     backward: Graph
-    maps: tuple[str, ...]
+    cuts: tuple[str, ...]
 
 
-def trace(cell: Cell) -> Traced:
-    """Trace a cell; Untraceable says why it cannot be."""
-    first, second = _trace(cell, 2), _trace(cell, 3)
+def trace(cell: Cell, diagonal: bool) -> Traced:
+    """Trace a cell, whose maps are one weight for each unit where they are `diagonal`; Untraceable says why it cannot be."""
+    first, second = _trace(cell, diagonal, 2), _trace(cell, diagonal, 3)
     if first != second:
         raise Untraceable("step depends on the number of units")
     return first
 
 
-def _trace(cell: Cell, size: int) -> Traced:
-    fields = cell.State._fields
-    inputs = [f"x.{gate}" for gate in cell.gates] + [f"s.{field}" for field in fields] + [f"m.{name}" for name in cell.vectors]
-    inputs += [f"r.{name}.{part}" for name, declared in cell.maps.items() for part in as_map(declared).parts]
+def _inputs(cell: Cell, diagonal: bool, size: int) -> dict[str, int]:
+    """The inputs of the forward graph, and how wide each is in this trace; hidden and projected widths differ."""
+    widths = {"hidden": size, "projected": size + 5}
+    maps = {name: as_map(declared) for name, declared in cell.maps.items()}
+    inputs = {f"x.{gate}": size for gate in cell.gates}
+    inputs |= {f"s.{field}": widths[cell.widths.get(field, "hidden")] for field in cell.State._fields}
+    inputs |= {f"m.{name}": size for name in cell.vectors} | {f"k.{name}": size for name in cell.noise}
+    for name, map in maps.items():
+        kinds = ["weight", "bias"] if map.bias else ["weight"]
+        if diagonal:
+            inputs |= {f"m.{name}_{kind}.{part}": size for kind in kinds for part in map.parts}
+        else:
+            inputs |= {f"r.{name}.{part}": widths[map.gives] for part in map.parts}
+    return inputs | {f"n.{name}": size for name in cell.norms}
+
+
+def _trace(cell: Cell, diagonal: bool, size: int) -> Traced:
+    fields, inputs = cell.State._fields, _inputs(cell, diagonal, size)
     called: dict[str, Tensor] = {}
 
     def forward(*values: Tensor) -> tuple[Tensor, ...]:
         called.clear()
         known = dict(zip(inputs, values, strict=True))
         owned: dict[str, Any] = {name: known[f"m.{name}"] for name in cell.vectors}
-        owned |= {name: _cut(cell, name, known, called) for name in cell.maps}
+        owned |= {name: known[f"k.{name}"] for name in cell.noise}
+        owned |= {name: _diagonal(cell, name, known) if diagonal else _cut(cell, name, known, called) for name in cell.maps}
+        owned |= {name: _norm(name, known, called) for name in cell.norms}
         gates = parts_class(cell.gates)(*(known[f"x.{gate}"] for gate in cell.gates))
         y, state = cell.step(gates, cell.State(*(known[f"s.{field}"] for field in fields)), SimpleNamespace(**owned))
         return (y, *state, *called.values())
@@ -95,23 +113,23 @@ def _trace(cell: Cell, size: int) -> Traced:
     from torch.func import functionalize
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    samples = tuple(torch.full((size,), 0.5) for _ in inputs)  # no random numbers: those of the user stay as they are
+    samples = tuple(torch.full((width,), 0.5) for width in inputs.values())  # no random numbers: a user's stay as they are
     table: Any = core_aten_decompositions()
     outputs = ["y", *(f"s.{field}" for field in fields)]
     try:
         ahead = make_fx(functionalize(forward), decomposition_table=table)(*samples)
-        maps = tuple(called)
-        outputs += [f"a.{name}" for name in maps]
-        cotangents = tuple(torch.full((size,), 0.5) for _ in outputs)
+        cuts = tuple(called)
+        outputs += [f"a.{name}" for name in cuts]
+        cotangents = tuple(torch.full_like(out, 0.5) for out in forward(*samples))
         back = make_fx(functionalize(backward), decomposition_table=table)(samples, cotangents)
     except Untraceable:
         raise
     except Exception as error:
         raise Untraceable(f"step raises {type(error).__name__} under the tracer: {str(error).splitlines()[0]}") from error
     return Traced(
-        _graph(ahead.graph, inputs, outputs),
+        _graph(ahead.graph, list(inputs), outputs),
         _graph(back.graph, [*inputs, *(f"d.{name}" for name in outputs)], [f"g.{name}" for name in inputs]),
-        maps,
+        cuts,
     )
 
 
@@ -123,6 +141,28 @@ def _cut(cell: Cell, name: str, known: Mapping[str, Tensor], called: dict[str, T
             raise Untraceable(f"map {name} is called twice in a step")
         called[name] = v
         return parts_class(names)(*(known[f"r.{name}.{part}"] for part in names))
+
+    return call
+
+
+def _norm(name: str, known: Mapping[str, Tensor], called: dict[str, Tensor]) -> Callable[[Tensor], Tensor]:
+    def call(v: Tensor) -> Tensor:
+        if name in called:
+            raise Untraceable(f"norm {name} is called twice in a step")
+        called[name] = v.expand_as(known[f"n.{name}"])
+        return known[f"n.{name}"]
+
+    return call
+
+
+def _diagonal(cell: Cell, name: str, known: Mapping[str, Tensor]) -> Callable[[Tensor], Any]:
+    map = as_map(cell.maps[name])
+
+    def call(v: Tensor) -> Any:
+        products = [v * known[f"m.{name}_weight.{part}"] for part in map.parts]
+        if map.bias:
+            products = [product + known[f"m.{name}_bias.{part}"] for product, part in zip(products, map.parts, strict=True)]
+        return parts_class(map.parts)(*products)
 
     return call
 

@@ -50,7 +50,7 @@ class Code:
     def fresh(self) -> str:
         """A name not used before."""
         self._count += 1
-        return f"%v{self._count}"
+        return f"%.{self._count}"
 
     def line(self, text: str) -> None:
         """Add a line."""
@@ -69,7 +69,12 @@ class Code:
     def block(self) -> str:
         """A name for a block."""
         self._count += 1
-        return f"b{self._count}"
+        return f"block.{self._count}"
+
+    def end(self) -> str:
+        """Close the function, and give its text."""
+        self.line("ret void")
+        return "\n".join([*self.lines, "}"])
 
     # whole numbers and addresses
     def i(self, kind: str, a: str | int, b: str | int) -> str:
@@ -88,6 +93,10 @@ class Code:
         """A 64-bit number of an array of them."""
         return self.op(f"load i64, ptr {self.op(f'getelementptr i64, ptr {base}, i64 {index}')}")
 
+    def keep(self, number: str, base: str, index: str) -> None:
+        """A 64-bit number into an array of them."""
+        self.line(f"store i64 {number}, ptr {self.op(f'getelementptr i64, ptr {base}, i64 {index}')}")
+
     def load(self, address: str) -> str:
         """A vector from memory."""
         return self.op(f"load {self.lanes.vector}, ptr {address}, align {self.lanes.size}")
@@ -98,13 +107,53 @@ class Code:
 
     def broadcast(self, address: str) -> str:
         """One number from memory in every lane."""
-        one = self.op(f"load {self.lanes.number}, ptr {address}, align {self.lanes.size}")
-        first = self.op(f"insertelement {self.lanes.vector} poison, {self.lanes.number} {one}, i64 0")
+        return self.splat(self.op(f"load {self.lanes.number}, ptr {address}, align {self.lanes.size}"))
+
+    def splat(self, number: str) -> str:
+        """One number in every lane."""
+        first = self.op(f"insertelement {self.lanes.vector} poison, {self.lanes.number} {number}, i64 0")
         zeros = f"<{self.lanes.width} x i32> zeroinitializer"
         return self.op(f"shufflevector {self.lanes.vector} {first}, {self.lanes.vector} poison, {zeros}")
 
+    def masked_load(self, address: str, mask: str) -> str:
+        """The lanes of `mask` from memory, zeros in the others."""
+        n, v, zero = self.lanes.width, self.lanes.vector, self.constant(0.0)
+        suffix = f"v{n}f{8 * self.lanes.size}.p0"
+        align = self.lanes.size
+        return self.op(f"call {v} @llvm.masked.load.{suffix}(ptr {address}, i32 {align}, <{n} x i1> {mask}, {v} {zero})")
+
+    def masked_store(self, vector: str, address: str, mask: str) -> None:
+        """The lanes of `mask` to memory."""
+        n, v = self.lanes.width, self.lanes.vector
+        suffix = f"v{n}f{8 * self.lanes.size}.p0"
+        self.line(f"call void @llvm.masked.store.{suffix}({v} {vector}, ptr {address}, i32 {self.lanes.size}, <{n} x i1> {mask})")
+
+    def total(self, vector: str) -> str:
+        """The sum of the lanes, in every lane."""
+        number, v = self.lanes.number, self.lanes.vector
+        suffix = f"v{self.lanes.width}f{8 * self.lanes.size}"
+        return self.splat(self.op(f"call reassoc {number} @llvm.vector.reduce.fadd.{suffix}({number} 0.0, {v} {vector})"))
+
+    def address(self, base: str, *terms: tuple[str | int, str | int] | str | int) -> str:
+        """The address of a number in an array, at the sum of the terms; a pair is a product."""
+        index: str | int = 0
+        for term in terms:
+            value = self.i("mul", *term) if isinstance(term, tuple) else term
+            index = value if index == 0 else self.i("add", index, value)
+        return self.at(base, index)
+
     @contextmanager
-    def loop(self, start: str | int, stop: str | int, step: int = 1) -> Iterator[str]:
+    def when(self, test: str) -> Iterator[None]:
+        """The body runs where the test is true."""
+        yes, done = self.block(), self.block()
+        self.line(f"br i1 {test}, label %{yes}, label %{done}")
+        self.label(yes)
+        yield
+        self.line(f"br label %{done}")
+        self.label(done)
+
+    @contextmanager
+    def loop(self, start: str | int, stop: str | int, step: str | int = 1) -> Iterator[str]:
         """``for i in range(start, stop, step)``; the body sees i."""
         before, head, body, latch, done = (self.block() for _ in range(5))
         i, following = self.fresh(), self.fresh()
@@ -271,8 +320,14 @@ class Code:
 def declarations(lanes: Lanes) -> str:
     """The intrinsics that the functions above call."""
     v, suffix = lanes.vector, f"v{lanes.width}f{8 * lanes.size}"
+    masked = f"<{lanes.width} x i1>"
+    memory = (
+        f"declare {v} @llvm.masked.load.{suffix}.p0(ptr, i32 immarg, {masked}, {v})\n"
+        f"declare void @llvm.masked.store.{suffix}.p0({v}, ptr, i32 immarg, {masked})\n"
+        f"declare {lanes.number} @llvm.vector.reduce.fadd.{suffix}({lanes.number}, {v})\n"
+    )
     arities = {"fma": 3, "roundeven": 1, "fabs": 1, "sqrt": 1, "maximum": 2, "minimum": 2, "copysign": 2}
-    return "".join(f"declare {v} @llvm.{name}.{suffix}({', '.join([v] * n)})\n" for name, n in arities.items())
+    return memory + "".join(f"declare {v} @llvm.{name}.{suffix}({', '.join([v] * n)})\n" for name, n in arities.items())
 
 
 def _two(kind: str) -> Callable[..., str]:

@@ -5,6 +5,20 @@ from recurra.layers.core import Core
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.short import GRU, LSTM, Elman, stacked
 from recurra.layers.stack import Stack
-from recurra.wirings import Conv2d, Dense
+from recurra.wirings import Conv2d, Dense, Diagonal, Heads
 
-__all__ = ["GRU", "LSTM", "Bidirectional", "Conv2d", "Core", "Dense", "Elman", "Ends", "Recurrent", "Stack", "stacked"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "Bidirectional",
+    "Conv2d",
+    "Core",
+    "Dense",
+    "Diagonal",
+    "Elman",
+    "Ends",
+    "Heads",
+    "Recurrent",
+    "Stack",
+    "stacked",
+]

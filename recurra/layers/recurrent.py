@@ -82,21 +82,24 @@ class Recurrent(nn.Module):
         resets: Tensor | None = None,
         noise: Mapping[str, Tensor] | None = None,
     ) -> tuple[Tensor, Any]:
-        """Run along x (B, T, I) from `state`; see the class for shapes and :mod:`recurra.lengths` for ragged rows."""
+        """Run along x (B, T, I) from `state`; see the class for shapes and :mod:`recurra.lengths` for ragged rows.
+
+        `noise` gives each input that the cell declares as such, of a shape that broadcasts to (B, T, H).
+        """
         return run(self.engine, self.cell, self.wiring, self.weights, self._job(x, state, lengths, resets, noise))
 
     sequence = forward
 
-    def step(self, x: Tensor, state: Any, memory: Any = None) -> tuple[Tensor, Any]:
-        """One step, x (B, I) -> y (B, H), and the next state."""
+    def step(self, x: Tensor, state: Any, memory: Any = None, noise: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
+        """One step, x (B, I) and any noise (B, H) -> y (B, H), and the next state."""
         self.wiring.check(x[:, None])
-        self._check_noise({})
+        masks = self._noise(noise, len(x), self.wiring.units, *self.wiring.extent(x[:, None]))
         if not isinstance(state, self.cell.State):
             raise ShapeError(
                 f"state is {_describe(state)}; wanted {self.cell.State.__qualname__}, as initial({len(x)}) gives it"
             )
         [gates] = self.wiring.project(self.cell, self.weights, x[:, None])
-        return self.cell.step(gates, state, self.wiring.bind(self.cell, self.weights, {}))
+        return self.cell.step(gates, state, self.wiring.bind(self.cell, self.weights, masks))
 
     def states(self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None) -> Any:
         """The state after every step: each field (B, T, H). For looking inside; it always runs in Python."""
@@ -112,18 +115,25 @@ class Recurrent(nn.Module):
     ) -> Job:
         self.wiring.check(x)
         ragged.check(x, lengths, resets)
-        self._check_noise(noise or {})
-        start = self.initial(len(x), *self.wiring.extent(x))
+        extent = self.wiring.extent(x)
+        masks = self._noise(noise, *x.shape[:2], self.wiring.units, *extent)
+        start = self.initial(len(x), *extent)
         if state is None:
             state = start
         elif type(state) is not type(start) or any(a.shape != b.shape for a, b in zip(state, start, strict=True)):
             raise ShapeError(f"state is {_describe(state)}; wanted {_describe(start)}")
         lengths, resets = (None if part is None else part.to(x.device) for part in (lengths, resets))
-        return Job(x, state, lengths, resets, noise or {})
+        return Job(x, state, lengths, resets, masks)
 
-    def _check_noise(self, noise: Mapping[str, Tensor]) -> None:
-        if set(noise) != set(self.cell.noise):
-            raise UsageError(f"{self.cell} got noise {sorted(noise)}; wanted {sorted(self.cell.noise)}")
+    def _noise(self, given: Mapping[str, Tensor] | None, *shape: int) -> Mapping[str, Tensor]:
+        """The noise that a call was given, broadcast to `shape`."""
+        given = given or {}
+        if set(given) != set(self.cell.noise):
+            raise UsageError(f"{self.cell} got noise {sorted(given)}; wanted {sorted(self.cell.noise)}")
+        for name, mask in given.items():
+            if mask.dim() > len(shape) or any(a not in (1, b) for a, b in zip(mask.shape[::-1], shape[::-1], strict=False)):
+                raise ShapeError(f"noise {name} is {tuple(mask.shape)}; wanted {shape}, or what broadcasts to it")
+        return {name: mask.expand(shape) for name, mask in given.items()}
 
 
 def _check(cell: Cell) -> None:

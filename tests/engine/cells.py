@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from recurra.cells import LSTM, Cell
+from recurra.cells import GRU, LSTM, Cell, ProjectedLSTM
 
 
 class Hidden(NamedTuple):
@@ -97,3 +97,138 @@ class Twice(Cell):
 
 OWN = {"reset-before": ResetBefore(), "peephole": Peephole(), "minimal": Minimal(), "leaky": Leaky(), "leaky-0.1": Leaky(0.1)}
 """The ones that the sweep takes."""
+
+
+class LayerNormLSTM(Cell):
+    """LSTM with a norm of each gate's sum, and of the cell state on its way out."""
+
+    gates, maps, State = LSTM.gates, LSTM.maps, LSTM.State
+    norms = ("norm_input", "norm_forget", "norm_new", "norm_output", "norm_cell")
+
+    def step(self, x: Any, s: LSTM.State, m: Any) -> tuple[Tensor, LSTM.State]:
+        r = m.recur(s.h)
+        i, f = torch.sigmoid(m.norm_input(x.input + r.input)), torch.sigmoid(m.norm_forget(x.forget + r.forget))
+        c = f * s.c + i * torch.tanh(m.norm_new(x.cell + r.cell))
+        h = torch.sigmoid(m.norm_output(x.output + r.output)) * torch.tanh(m.norm_cell(c))
+        return h, LSTM.State(h, c)
+
+
+class ProjectedNorm(Cell):
+    """Vectors of two widths, and a norm between two maps."""
+
+    gates, maps, State = ProjectedLSTM.gates, ProjectedLSTM.maps, LSTM.State
+    widths, output = ProjectedLSTM.widths, ProjectedLSTM.output
+    norms = ("norm_cell",)
+
+    def step(self, x: Any, s: LSTM.State, m: Any) -> tuple[Tensor, LSTM.State]:
+        r = m.recur(s.h)
+        i, f = torch.sigmoid(x.input + r.input), torch.sigmoid(x.forget + r.forget)
+        c = f * s.c + i * torch.tanh(x.cell + r.cell)
+        h = m.project(torch.sigmoid(x.output + r.output) * torch.tanh(m.norm_cell(c))).h
+        return h, LSTM.State(h, c)
+
+
+class NormGRU(Cell):
+    """A norm before the map, and one of each of its parts behind it."""
+
+    gates, maps, State = GRU.gates, GRU.maps, Hidden
+    norms = ("norm_state", "norm_reset", "norm_update", "norm_new")
+
+    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
+        r = m.recur(m.norm_state(s.h))
+        reset = torch.sigmoid(x.reset + m.norm_reset(r.reset))
+        update = torch.sigmoid(x.update + m.norm_update(r.update))
+        new = torch.tanh(x.new + reset * m.norm_new(r.new))
+        h = new + update * (s.h - new)
+        return h, Hidden(h)
+
+
+class Zoneout(Cell):
+    """LSTM that keeps some of its old state: two inputs of every step beside x."""
+
+    gates, maps, State = LSTM.gates, LSTM.maps, LSTM.State
+    noise = ("keep_h", "keep_c")
+
+    def step(self, x: Any, s: LSTM.State, m: Any) -> tuple[Tensor, LSTM.State]:
+        r = m.recur(s.h)
+        i, f = torch.sigmoid(x.input + r.input), torch.sigmoid(x.forget + r.forget)
+        new = f * s.c + i * torch.tanh(x.cell + r.cell)
+        h = torch.sigmoid(x.output + r.output) * torch.tanh(new)
+        c = m.keep_c * new + (1 - m.keep_c) * s.c
+        h = m.keep_h * h + (1 - m.keep_h) * s.h
+        return h, LSTM.State(h, c)
+
+
+class NormInput(Cell):
+    """A norm of what comes in alone: it needs no state."""
+
+    gates = ("new",)
+    maps = {"recur": ("new",)}
+    norms = ("norm",)
+    State = Hidden
+
+    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
+        h = torch.tanh(m.norm(x.new) + m.recur(s.h).new)
+        return h, Hidden(h)
+
+
+class TwoMaps(Cell):
+    """Two maps of one vector; their parts stand in another order than the gates, and one is none."""
+
+    gates = ("gate", "free", "new")
+    maps = {"a": ("new", "gate"), "b": ("extra", "free")}
+    State = Hidden
+
+    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
+        a, b = m.a(s.h), m.b(s.h)
+        gate, free = torch.sigmoid(x.gate + a.gate), torch.tanh(x.free + b.free)
+        h = gate * s.h + (1 - gate) * torch.tanh(x.new + a.new + free * b.extra)
+        return h, Hidden(h)
+
+
+class Deep(Cell):
+    """Three maps in a row; two have no gate at all."""
+
+    gates = ("new",)
+    maps = {"a": ("low",), "b": ("middle",), "c": ("new",)}
+    State = Hidden
+
+    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
+        low = torch.tanh(m.a(s.h).low)
+        h = torch.tanh(x.new + m.c(torch.tanh(m.b(low).middle)).new)
+        return h, Hidden(h)
+
+
+class Fields(NamedTuple):
+    """A state whose fields need not be computed."""
+
+    h: Tensor
+    kept: Tensor
+    filled: Tensor
+    left: Tensor
+    right: Tensor
+
+
+class ConstantState(Cell):
+    """A field that is passed through, one that becomes a constant, and two that exchange places."""
+
+    gates = ("new",)
+    maps = {"recur": ("new",)}
+    State = Fields
+
+    def step(self, x: Any, s: Fields, m: Any) -> tuple[Tensor, Fields]:
+        h = torch.tanh(x.new + m.recur(s.h).new + s.kept * s.left + s.filled)
+        return h, Fields(h, s.kept, torch.full_like(s.filled, 0.5), s.right, s.left)
+
+
+COMING: dict[str, Cell] = {
+    "layer-norm-lstm": LayerNormLSTM(),
+    "projected-norm": ProjectedNorm(),
+    "norm-gru": NormGRU(),
+    "zoneout": Zoneout(),
+    "norm-input": NormInput(),
+    "two-maps": TwoMaps(),
+    "deep": Deep(),
+    "constant-state": ConstantState(),
+}
+"""The ones that it does not take yet."""

@@ -1,5 +1,6 @@
 from typing import Any, NamedTuple, final
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -9,6 +10,7 @@ from recurra.engine import Fold
 from recurra.engine.engine import Job
 from recurra.layers import Conv2d, Dense, Recurrent
 from recurra.wirings import Wiring
+from tests.engine.cells import COMING
 from tests.laws.cases import Mixed
 from tests.tolerance import close, equal
 
@@ -84,6 +86,25 @@ def test_steps_yield_what_run_gives() -> None:
     equal(torch.stack(outputs, dim=1), y)
     equal(after[-1], end)
     close(states.take(after[1], torch.tensor([1])), states.take(end, torch.tensor([1])))
+
+
+@pytest.mark.parametrize("cell", COMING.values(), ids=str)
+def test_whatever_a_cell_declares_is_run_stepped_and_differentiated(cell: Cell) -> None:
+    torch.manual_seed(0)
+    layer = Recurrent(cell, Dense(3, 5, projected_size=2), engine=Fold())
+    x = torch.randn(4, 6, 3, requires_grad=True)
+    start = states.map(lambda part: torch.randn_like(part).requires_grad_(), layer.initial(4))
+    noise = {name: torch.rand(4, 6, 5) for name in cell.noise}
+    y, end = layer(x, start, noise=noise)
+    state = start
+    for t in range(6):
+        y_t, state = layer.step(x[:, t], state, noise={name: mask[:, t] for name, mask in noise.items()})
+        close(y_t, y[:, t])
+    close(state, end)
+    (y.sum() + sum(part.sin().sum() for part in end)).backward()
+    inputs = {"x": x, **states.named(start), **dict(layer.named_parameters())}
+    gradients = {name: tensor.grad for name, tensor in inputs.items()}
+    assert not [name for name, grad in gradients.items() if grad is None or not grad.isfinite().all() or not grad.any()]
 
 
 def test_it_takes_and_can_everything() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from recurra import state as states
 from recurra.cells import CELLS, GRU, LSTM, Cell, Elman, Map, Maps, Parts, ProjectedLSTM
 from recurra.engine import Fold, TorchKernels
-from recurra.layers import Bidirectional, Conv2d, Dense, Recurrent, Stack, stacked
+from recurra.layers import Bidirectional, Conv2d, Dense, Diagonal, Heads, Recurrent, Stack, stacked
 
 INPUTS, UNITS, ROWS, STEPS = 3, 5, 4, 9
 
@@ -78,6 +78,8 @@ def _wired() -> list[Case]:
         cases += [
             Case(f"{name}-dense", lambda cell=cell: Recurrent(cell, Dense(INPUTS, UNITS))),  # type: ignore[misc]
             Case(f"{name}-conv2d", lambda cell=cell: Recurrent(cell, Conv2d(INPUTS, UNITS)), (4, 3)),  # type: ignore[misc]
+            Case(f"{name}-heads", lambda cell=cell: Recurrent(cell, Heads(INPUTS, 8, heads=2))),  # type: ignore[misc]
+            Case(f"{name}-diagonal", lambda cell=cell: Recurrent(cell, Diagonal(INPUTS, 8))),  # type: ignore[misc]
         ]
         if TorchKernels().takes(cell, Dense(INPUTS, UNITS)):
             cases += [Case(f"{name}-fold", lambda cell=cell: Recurrent(cell, Dense(INPUTS, UNITS), engine=Fold()))]  # type: ignore[misc]

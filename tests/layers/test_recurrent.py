@@ -90,6 +90,37 @@ def test_noise_reaches_the_cell_in_ragged_rows() -> None:
     close(end.h, torch.stack([push[0].sum(0), push[1, :2].sum(0), torch.zeros(5), push[3, 0]]))
 
 
+@pytest.mark.parametrize("shape", [(4, 7, 5), (4, 7, 1), (1, 7, 5), (4, 1, 5), (7, 1), (5,), (1,), ()], ids=str)
+def test_noise_may_be_what_broadcasts(shape: tuple[int, ...]) -> None:
+    layer, push = Recurrent(Count(), Dense(3, 5)), torch.randn(shape)
+    close(layer(X, noise={"push": push}), layer(X, noise={"push": push.expand(4, 7, 5).clone()}))
+
+
+@pytest.mark.parametrize("shape", [(4, 7, 3), (7, 4, 5), (2, 7, 5), (4, 5), (4, 7), (0,), (1, 4, 7, 5)], ids=str)
+def test_noise_that_does_not_fit(shape: tuple[int, ...]) -> None:
+    layer = Recurrent(Count(), Dense(3, 5))
+    message = says(ShapeError, layer, X, noise={"push": torch.zeros(shape)})
+    assert message == f"noise push is {shape}; wanted (4, 7, 5), or what broadcasts to it"
+
+
+def test_noise_over_images() -> None:
+    layer, images = Recurrent(Count(), Conv2d(3, 5)), torch.zeros(4, 7, 3, 6, 8)
+    push = torch.randn(4, 7, 5, 1, 1)
+    close(layer(images, noise={"push": push})[1].h, push.sum(1).expand(4, 5, 6, 8))
+    message = says(ShapeError, layer, images, noise={"push": torch.zeros(4, 7, 5)})
+    assert message == "noise push is (4, 7, 5); wanted (4, 7, 5, 6, 8), or what broadcasts to it"
+    assert layer.step(images[:, 0], layer.initial(4, 6, 8), noise={"push": push[:, 0]})[0].shape == (4, 5, 6, 8)
+
+
+def test_a_step_takes_its_own_noise() -> None:
+    layer, push = Recurrent(Count(), Dense(3, 5)), torch.randn(4, 5)
+    y, state = layer.step(X[:, 0], layer.initial(4), noise={"push": push})
+    close((y, state.h), (10 * push, push))
+    close(layer.step(X[:, 0], layer.initial(4), noise={"push": push[0]})[1].h, push[:1].expand(4, 5))
+    message = says(ShapeError, layer.step, X[:, 0], layer.initial(4), noise={"push": torch.zeros(4, 7, 5)})
+    assert message == "noise push is (4, 7, 5); wanted (4, 5), or what broadcasts to it"
+
+
 def test_repr_says_how_it_runs(lstm: Recurrent) -> None:
     wiring = "Dense(input_size=3, hidden_size=5, projected_size=None, bias=True)"
     assert repr(lstm) == f"Recurrent(LSTM(), {wiring}, engine={choose(LSTM(), Dense(3, 5)).name})"

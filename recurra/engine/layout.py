@@ -1,0 +1,131 @@
+"""How compiled code and Python agree on memory: the slots of the arguments, and how wide everything is padded."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from recurra.engine.plan import MapPlan, Plan
+from recurra.engine.tile import VECTORS
+from recurra.engine.vector import Code, Lanes
+
+__all__ = ["WIDTHS", "Function", "Isa", "Layout", "layout"]
+
+WIDTHS = ("hidden", "projected", "input")
+"""Widths of rows. Each has five numbers: n blocks of s numbers padded to u; w = n u and f = n s in all."""
+
+NUMBERS = ("T", "N", "B", "steps", "chunk", "keep", "packed", "ragged", "by_units", "team", *(f"{n}.{w}" for w in WIDTHS for n in "nsuwf"))
+BLOCKS = ("ahead", "back")
+
+
+class Isa(NamedTuple):
+    """What of a processor shapes the code: bytes in a vector, and how many vector registers."""
+
+    bytes: int
+    registers: int
+
+
+class Layout(NamedTuple):
+    """Lanes, vectors of a panel of each map, units in a grain (every block is whole grains), and the slots of the arguments.
+
+    `slots` are names with their places: numbers, then addresses of tensors of the user, then places in the two blocks of memory
+    that a call makes, one for each way, in bytes: those `ahead` and those `back`.
+    """
+
+    lanes: Lanes
+    forward: dict[str, int]
+    grain: int
+    slots: dict[str, int]
+    ahead: tuple[str, ...]
+    back: tuple[str, ...]
+
+
+def layout(plan: Plan, isa: Isa, size: int) -> Layout:
+    """The layout of a plan for numbers of `size` bytes."""
+    lanes = Lanes(isa.bytes // size, size)
+    forward = {each.name: 2 if len(each.parts) <= 2 else 1 for each in plan.maps}
+    both = [f"{kind}.{name}" for name in ("input", *(each.name for each in plan.maps), *plan.norms) for kind in ("weight", "bias")]
+    both += [f"vector.{each.name}" for each in plan.vectors]
+    given = ["x", "y", "starts", "order", "resets", "zeros", *both, *(f"noise.{name}" for name in plan.noise)]
+    given += [f"{way}.{field}" for way in ("from", "to") for field in plan.fields]
+    given += ["dx", "dy", *(f"d{name}" for name in both), *(f"d{way}.{field}" for way in ("from", "to") for field in plan.fields)]
+    maps, vectors = [each.name for each in plan.maps], [each.name for each in plan.vectors]
+    ahead = ["places", "before", "self", "last", "own_starts", "own_order", "X", "I", "bias", "G", "Y"]
+    ahead += [f"{kind}.{name}" for name in maps for kind in ("P", "b", "M")] + [f"A.{name}" for name in plan.saved]
+    ahead += [f"{kind}.{name}" for name in plan.norms for kind in ("scale", "shift", "N")]
+    ahead += [*(f"S.{field}" for field in plan.fields), *(f"V.{name}" for name in vectors), *(f"K.{name}" for name in plan.noise)]
+    back = ["dX", "QI", "dY", *(f"Q.{name}" for name in maps), *(f"dS.{field}" for field in plan.fields)]
+    back += [*(f"dA.{name}" for name in plan.saved), *(f"dV.{name}" for name in vectors)]
+    back += [f"{kind}.{name}" for name in plan.norms for kind in ("dN", "dscale", "dshift")]
+    if not plan.in_place:
+        back += ["D", *(f"D.{name}" for name in maps)]
+    slots = {name: place for place, name in enumerate([*NUMBERS, *BLOCKS, *given, *ahead, *back])}
+    return Layout(lanes, forward, lanes.width * VECTORS, slots, tuple(ahead), tuple(back))
+
+
+class Function(Code):
+    """A function that is given the arguments of a sweep, and perhaps whole numbers; it loads those slots that it uses."""
+
+    def __init__(self, layout: Layout, name: str, numbers: Sequence[str] = ()) -> None:
+        super().__init__(layout.lanes)
+        self.layout, self._room = layout, list[str]()
+        self._head = f"define internal void @{name}(ptr noalias %a{''.join(f', i64 %{number}' for number in numbers)}) noinline {{\nentry:"
+
+    def slot(self, name: str) -> str:
+        """An argument, a number or an address."""
+        assert name in self.layout.slots, name
+        return f"%a.{name}"
+
+    def end(self) -> str:
+        """Close the function, and give its text."""
+        used = set(re.findall(r"%a\.([\w.]+)", "\n".join(self.lines)))
+        loads = []
+
+        def load(name: str, kind: str, value: str) -> None:
+            loads.append(f"  %at.{name} = getelementptr i64, ptr %a, i64 {self.layout.slots[name]}")
+            loads.append(f"  {value} = load {kind}, ptr %at.{name}, align 8")
+
+        for block, names in (("ahead", self.layout.ahead), ("back", self.layout.back)):
+            if used.intersection(names):
+                load(block, "ptr", f"%a.{block}")
+            for name in sorted(used.intersection(names)):
+                load(name, "i64", f"%in.{name}")
+                loads.append(f"  %a.{name} = getelementptr i8, ptr %a.{block}, i64 %in.{name}")
+        for name in sorted(used.difference(self.layout.ahead, self.layout.back)):
+            load(name, "i64" if name in NUMBERS else "ptr", f"%a.{name}")
+        return "\n".join([self._head, *self._room, *loads, *self.lines, "  ret void", "}"])
+
+    def room(self, vectors: int = 1) -> str:
+        """The address of memory for some vectors, which is the function's own."""
+        name = self.fresh()
+        self._room.append(f"  {name} = alloca [{vectors} x {self.lanes.vector}], align 64")
+        return name
+
+    def row(self, slot: str, row: str, width: str, unit: str | int = 0, count: int = 1, place: int = 0) -> str:
+        """The address of a unit in a row, where a row is `count` parts of a width, and the part is the one at `place`."""
+        wide = self.slot(f"w.{width}")
+        along = self.i("mul", wide, count) if count > 1 else wide
+        terms: list[tuple[str | int, str | int] | str | int] = [(row, along)]
+        if place:
+            terms.append((wide, place))
+        return self.address(self.slot(slot), *terms, *([unit] if unit != 0 else []))
+
+    def before(self, row: str) -> str:
+        """Where the state before a row of the packed batch lies."""
+        return self.whole(self.slot("before"), row)
+
+    def gate(self, plan: Plan, gate: str, row: str, unit: str | int, *, gradient: bool = False) -> str:
+        """The address of the pre-activation of a gate, or of its gradient."""
+        for each in plan.maps:
+            if gate in each.parts[: each.merged]:
+                return self.part(each, gate, row, unit, gradient=gradient)
+        slot = "D" if gradient and "D" in self.layout.slots else "G"
+        return self.row(slot, row, "hidden", unit, len(plan.apart), plan.apart.index(gate))
+
+    def part(self, each: MapPlan, part: str, row: str, unit: str | int, *, gradient: bool = False) -> str:
+        """The address of what a map gives for a part, or of its gradient."""
+        slot = self.gradients(each) if gradient else f"M.{each.name}"
+        return self.row(slot, row, each.gives, unit, len(each.parts), each.parts.index(part))
+
+    def gradients(self, each: MapPlan) -> str:
+        """The slot of the gradients of what a map gives: they may take the place of the values."""
+        return f"D.{each.name}" if "D" in self.layout.slots else f"M.{each.name}"

@@ -1,0 +1,69 @@
+"""Moving numbers between a user's tensors and the padded rows and packed panels of a sweep, in LLVM's language.
+
+A row of units is `n` blocks of `s` numbers (one block, or one for each head); inside, each block is padded with zeros to `u`.
+"""
+
+from recurra.engine.vector import Code, Lanes
+
+__all__ = ["packing"]
+
+
+def packing(lanes: Lanes) -> str:
+    """The functions.
+
+    ``recurra_copy(to, from, count, padded)``: numbers, then zeros.
+
+    ``recurra_enter(to, from, n, s, u)`` and ``recurra_leave(to, from, n, s, u)``: a row inwards and outwards.
+
+    ``recurra_pack(to, step, from, k, count, valid)``: rows of a weight become lanes: to[j * step + l] = from[l * k + j] for
+    j < k, and l < count of which the first `valid` exist; the others are zero.
+    """
+    return "\n".join([_copy(lanes), _enter(lanes), _leave(lanes), _pack(lanes)])
+
+
+def _function(lanes: Lanes, head: str) -> Code:
+    code = Code(lanes)
+    code.lines.append(f"define internal void {head} noinline {{")
+    code.label("entry")
+    return code
+
+
+def _copy(lanes: Lanes) -> str:
+    code = _function(lanes, "@recurra_copy(ptr %to, ptr %from, i64 %count, i64 %padded)")
+    whole = code.i("sub", "%count", code.i("urem", "%count", lanes.width))
+    with code.loop(0, whole, lanes.width) as k:
+        code.store(code.load(code.at("%from", k)), code.at("%to", k))
+    with code.loop(whole, "%padded", lanes.width) as k:
+        code.store(code.masked_load(code.at("%from", k), code.inside(k, "%count")), code.at("%to", k))
+    return code.end()
+
+
+def _enter(lanes: Lanes) -> str:
+    code = _function(lanes, "@recurra_enter(ptr %to, ptr %from, i64 %n, i64 %s, i64 %u)")
+    with code.loop(0, "%n") as block:
+        to, source = code.address("%to", (block, "%u")), code.address("%from", (block, "%s"))
+        code.line(f"call void @recurra_copy(ptr {to}, ptr {source}, i64 %s, i64 %u)")
+    return code.end()
+
+
+def _leave(lanes: Lanes) -> str:
+    code = _function(lanes, "@recurra_leave(ptr %to, ptr %from, i64 %n, i64 %s, i64 %u)")
+    whole = code.i("sub", "%s", code.i("urem", "%s", lanes.width))
+    with code.loop(0, "%n") as block:
+        to, source = code.address("%to", (block, "%s")), code.address("%from", (block, "%u"))
+        with code.loop(0, whole, lanes.width) as k:
+            code.store(code.load(code.at(source, k)), code.at(to, k))
+        with code.loop(whole, "%s", lanes.width) as k:
+            code.masked_store(code.load(code.at(source, k)), code.at(to, k), code.inside(k, "%s"))
+    return code.end()
+
+
+def _pack(lanes: Lanes) -> str:
+    code = _function(lanes, "@recurra_pack(ptr %to, i64 %step, ptr %from, i64 %k, i64 %count, i64 %valid)")
+    number, size = lanes.number, lanes.size
+    with code.loop(0, code.least("%valid", "%count")) as lane, code.loop(0, "%k") as k:
+        value = code.op(f"load {number}, ptr {code.address('%from', (lane, '%k'), k)}, align {size}")
+        code.line(f"store {number} {value}, ptr {code.address('%to', (k, '%step'), lane)}, align {size}")
+    with code.loop("%valid", "%count") as lane, code.loop(0, "%k") as k:
+        code.line(f"store {number} 0.0, ptr {code.address('%to', (k, '%step'), lane)}, align {size}")
+    return code.end()
