@@ -6,5 +6,6 @@ from recurra.engine.compiled import Sweep
 from recurra.engine.engine import Engine
 from recurra.engine.fold import Fold
 from recurra.engine.kernels import TorchKernels
+from recurra.engine.stepper import Stepper
 
-__all__ = ["ENGINES", "Engine", "Fold", "Sweep", "TorchKernels", "choose", "refusal"]
+__all__ = ["ENGINES", "Engine", "Fold", "Stepper", "Sweep", "TorchKernels", "choose", "refusal"]

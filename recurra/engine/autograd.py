@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from recurra.engine.buffers import Buffers, Call
-from recurra.engine.compile import Program
 from recurra.engine.engine import Job
 from recurra.engine.fold import Fold
 
@@ -15,25 +14,70 @@ __all__ = ["Swept", "ahead", "back", "by_fold"]
 
 
 class Swept(torch.autograd.Function):
-    """(program, call, x, *state, *weights) -> (y, *state)."""
+    """(call, x, *state, *weights) -> (y, *state)."""
 
     @staticmethod
-    def forward(ctx: Any, made: Program, call: Call, x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        """Sweep forwards; what the way back needs is held by the ticket."""
-        keep = any(ctx.needs_input_grad)
-        outputs, ticket = ahead(made, call, x, rest, keep=keep)
-        if keep:
-            ctx.save_for_backward(ticket, x, *rest, *call.noise.values())
-            lengths, resets = (None if part is None else part.clone() for part in (call.lengths, call.resets))
-            ctx.made, ctx.call = made, call._replace(lengths=lengths, resets=resets, noise=dict.fromkeys(call.noise))
+    def forward(ctx: Any, call: Call, x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        """Sweep forwards; what the way back needs is all saved with torch, which may drop or move it."""
+        outputs, ticket = ahead(call, x, rest, keep=any(ctx.needs_input_grad))
+        ctx.save_for_backward(ticket, x, *call.noise.values(), *rest)
+        lengths, resets = (None if part is None else part.clone() for part in (call.lengths, call.resets))
+        ctx.call = call._replace(lengths=lengths, resets=resets, noise=dict.fromkeys(call.noise))
         return outputs
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Sweep backwards."""
-        end = -len(ctx.call.noise) or None
-        ticket, x, *rest = ctx.saved_tensors[:end]
-        call = ctx.call._replace(noise=dict(zip(ctx.call.noise, ctx.saved_tensors[end:] if end else (), strict=True)))
-        if torch.is_grad_enabled():  # a derivative of this derivative is wanted, and the fold has all of them
-            return None, None, *by_fold(call, [x, *rest], cotangents, ctx.needs_input_grad[2:])
-        return None, None, *back(ctx.made, call, ticket, x, rest, cotangents, need_x=ctx.needs_input_grad[2])
+        """Sweep backwards, or through the fold where a derivative of this derivative is wanted."""
+        ticket, x, *more = ctx.saved_tensors
+        noise, rest = more[: len(ctx.call.noise)], more[len(ctx.call.noise) :]
+        call, needed = ctx.call._replace(noise=dict(zip(ctx.call.noise, noise, strict=True))), ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():
+            return None, *by_fold(call, [x, *rest], cotangents, needed)
+        return None, *back(call, ticket, x, rest, cotangents, need_x=needed[0])
+
+
+def ahead(call: Call, x: Tensor, rest: Sequence[Tensor], *, keep: bool) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The outputs, and a ticket: an empty tensor that carries the buffers for as long as torch holds it."""
+    fields, ticket = len(call.cell.State._fields), x.new_empty(0, dtype=torch.uint8)
+    if not len(x) or (call.lengths is not None and not call.lengths.any()):  # no step at all
+        width = call.wiring.width(call.cell.output)
+        return (x.new_zeros(*x.shape[:2], width), *(part.clone() for part in rest[:fields])), ticket
+    buffers = Buffers(call, x, rest[:fields], dict(zip(call.names, rest[fields:], strict=True)), keep=keep)
+    outputs = buffers.ahead()
+    if keep:
+        vars(ticket)["buffers"] = buffers
+        outputs = tuple(out.detach() for out in outputs)  # else output, its history and the buffers would hold each other
+    return outputs, ticket
+
+
+def back(
+    call: Call, ticket: Tensor, x: Tensor, rest: Sequence[Tensor], cotangents: Sequence[Tensor | None], *, need_x: bool
+) -> list[Tensor | None]:
+    """The gradients of x, state and weights. The buffers of a ticket serve once; after that they are made again from the inputs."""
+    buffers = _taken(ticket) or _taken(ahead(call, x, rest, keep=True)[1])
+    if buffers is None:
+        ends = zip(cotangents[1:], rest, strict=False)
+        kept = [torch.zeros_like(start) if end is None else end.clone() for end, start in ends]
+        return [torch.zeros_like(x), *kept, *(torch.zeros_like(weight) for weight in rest[len(kept) :])]
+    dx, first, by_name = buffers.back(cotangents, need_x=need_x)
+    return [dx, *first, *(by_name[name] for name in call.names)]
+
+
+def _taken(ticket: Tensor) -> Buffers | None:
+    return vars(ticket).pop("buffers", None)
+
+
+def by_fold(
+    call: Call, inputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], needed: Sequence[bool]
+) -> list[Tensor | None]:
+    """The gradients of x, state and weights, such that they have derivatives of their own."""
+    x, *rest = inputs
+    fields = len(call.cell.State._fields)
+    weights = dict(zip(call.names, rest[fields:], strict=True))
+    job = Job(x, call.cell.State(*rest[:fields]), call.lengths, call.resets, call.noise)
+    y, state = Fold().run(call.cell, call.wiring, weights, job)
+    outputs = [(out, cotangent) for out, cotangent in zip((y, *state), cotangents, strict=True) if cotangent is not None]
+    wanted = [each for each, need in zip(inputs, needed, strict=True) if need]
+    given = [cotangent for _, cotangent in outputs]
+    grads = iter(torch.autograd.grad([out for out, _ in outputs], wanted, given, create_graph=True, allow_unused=True))
+    return [next(grads) if need else None for need in needed]

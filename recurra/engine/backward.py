@@ -272,7 +272,7 @@ def _input_gradient(code: Function, plan: Plan, team: Team) -> None:
             lhs, step = code.gate(plan, gate, n0, 0, gradient=True), code.i("mul", rows, _parts(plan, gate))
             rhs = code.address(code.slot("QI"), (code.i("mul", wide, rows), before))
             start = f"ptr {code.slot('zeros')}, i64 0" if number == 0 else f"ptr {out}, i64 {wide}"
-            places = f"ptr {lhs}, i64 {step}, ptr {rhs}, i64 {code.i('mul', rows, count)}, {start}, ptr {out}, i64 {wide}"
+            places = f"ptr {lhs}, i64 {step}, ptr {rhs}, i64 {code.i('mul', rows, count)}, ptr null, {start}, ptr {out}, i64 {wide}"
             code.line(f"call void @recurra_rows({places}, i64 0, i64 {code.i('sub', n1, n0)}, i64 0, i64 {panels})")
         with code.loop(n0, n1) as n:
             to = code.address(code.slot("dx"), (code.whole(code.slot("places"), n), code.slot("f.input")))

@@ -3,34 +3,40 @@
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from recurra.cells import Cell
 from recurra.engine.compile import Program, program
-from recurra.engine.layout import WIDTHS
+from recurra.engine.plan import Plan
 from recurra.engine.pool import threads
+from recurra.engine.precision import FULL, Precision
 from recurra.wirings import Dense, Diagonal, Heads
 
-__all__ = ["Buffers", "Call"]
+__all__ = ["LINE", "Buffers", "Call", "Size", "Vectors", "aligned", "frame"]
 
 SMALL = 60_000  # multiplications of one step below which a second thread costs more than it brings
 ROWS = 192  # rows of a chunk of steps, whose input product is taken at once
 BARRIER = 32  # numbers behind the arguments, where threads meet
 LINE = 64  # bytes
+OF_X = ("dX", "QI")
+
+Vectors: TypeAlias = Dense | Heads | Diagonal
+"""The wirings of vectors."""
 
 
 class Call(NamedTuple):
     """One run of a layer, but for its numbers."""
 
     cell: Cell
-    wiring: Dense | Heads | Diagonal
+    wiring: Vectors
     names: tuple[str, ...]
     lengths: Tensor | None = None
     resets: Tensor | None = None
     noise: Mapping[str, Tensor] = {}
+    precision: Precision = FULL
 
 
 class Size(NamedTuple):
@@ -45,14 +51,35 @@ class Size(NamedTuple):
     team: int
 
 
+class Sizes(NamedTuple):
+    """A width: n blocks of s numbers, padded to u; w and f numbers in all, with and without what pads."""
+
+    n: int
+    s: int
+    u: int
+    w: int
+    f: int
+
+    @classmethod
+    def of(cls, n: int, s: int, grain: int) -> "Sizes":
+        """Every block is padded to whole grains."""
+        u = -(-s // grain) * grain
+        return cls(n, s, u, n * u, n * s)
+
+
 class Frame(NamedTuple):
-    """Arguments but for addresses, the bytes of both blocks (with and without the gradient of x), and widths without padding."""
+    """Arguments but for addresses, the bytes of each block (`back` without and with the gradient of x), and the widths."""
 
     made: Program
     arguments: bytes
     ahead: int
+    packed: int
     back: tuple[int, int]
-    full: dict[str, int]
+    widths: dict[str, Sizes]
+
+    def bare(self) -> "ctypes.Array[ctypes.c_int64]":
+        """A copy of the arguments, to which a call adds its addresses."""
+        return (ctypes.c_int64 * (len(self.arguments) // 8)).from_buffer_copy(self.arguments)
 
 
 class Buffers:
@@ -63,13 +90,14 @@ class Buffers:
         lengths, team = call.lengths, threads()
         ragged = lengths is not None and not bool((lengths == steps).all())
         span, rows = (int(lengths.max()), int(lengths.sum())) if ragged and lengths is not None else (steps, batch * steps)
-        frame = _frame(call.cell, call.wiring, x.element_size(), Size(batch, steps, span, rows, ragged, keep, team))
-        self.call, self.x, self.weights, self.frame = call, x.contiguous(), weights, frame
-        self.plan, self._slots = frame.made.plan, frame.made.layout.slots
-        self._arguments = (ctypes.c_int64 * (len(self._slots) + BARRIER)).from_buffer_copy(frame.arguments)
+        made = frame(call.cell, call.wiring, x.element_size(), Size(batch, steps, span, rows, ragged, keep, team), call.precision)
+        self.call, self.x, self.weights, self.frame = call, x.contiguous(), weights, made
+        self.plan, self._slots = made.made.plan, made.made.layout.slots
+        self._arguments = made.bare()
         self._kept: list[Tensor] = []
         self._ragged = ragged
-        block = self._block("ahead", frame.ahead)
+        block = aligned(self._block("ahead", made.ahead + made.packed))
+        self._arguments[self._slots["packed"]] = block + made.ahead
         if ragged:
             assert lengths is not None
             self._sort(lengths, span)
@@ -77,20 +105,20 @@ class Buffers:
             for name in ("starts", "order"):
                 self._arguments[self._slots[name]] = block + self._arguments[self._slots[f"own_{name}"]]
         if call.resets is not None:
-            self._give("resets", call.resets)
+            self.give("resets", call.resets)
         for name, mask in call.noise.items():
-            self._give(f"noise.{name}", mask)
-        self._give("x", self.x)
-        self._give("zeros", x.new_zeros(max(self._number(f"w.{width}") for width in WIDTHS)))
+            self.give(f"noise.{name}", mask)
+        self.give("x", self.x)
+        self.give("zeros", x.new_zeros(max(sizes.w for sizes in made.widths.values())))
         for field, part in zip(self.plan.fields, state, strict=True):
-            self._give(f"from.{field}", part)
+            self.give(f"from.{field}", part)
         self._give_weights(weights)
 
     def ahead(self) -> tuple[Tensor, ...]:
         """Sweep forwards: y (B, T, ...), and each field of the state after every row's last step."""
         y = self._new(self.x.shape[1], self.plan.width)
         ends = self._fields("to")
-        self._give("y", y)
+        self.give("y", y)
         self._run(0)
         return y, *ends
 
@@ -100,15 +128,21 @@ class Buffers:
         names = ["dy", *(f"dto.{field}" for field in self.plan.fields)]
         for name, each in zip(names, cotangents, strict=True):
             if each is not None:
-                self._give(name, each)
+                self.give(name, each)
         dx = self._new(self.x.shape[1], "input") if need_x else None
         if dx is not None:
-            self._give("dx", dx)
+            self.give("dx", dx)
         first = self._fields("dfrom")
         by_name = {name: torch.empty_like(weight, memory_format=torch.contiguous_format) for name, weight in self.weights.items()}
         self._give_weights(by_name, "d")
-        self._run(1)
+        self._run(2)
         return dx, first, by_name
+
+    def pack(self) -> Tensor:
+        """Pack the weights alone; the block of memory that holds them."""
+        block = self._block("packed", self.frame.packed)
+        self._run(1)
+        return block
 
     def _run(self, way: int) -> None:
         self.frame.made.run(way, self._arguments, self._number("team"))
@@ -116,108 +150,129 @@ class Buffers:
     def _number(self, name: str) -> int:
         return self._arguments[self._slots[name]]
 
-    def _give(self, name: str, tensor: Tensor) -> None:
+    def give(self, name: str, tensor: Tensor) -> None:
         """Hand a tensor to the code, and keep it alive."""
-        tensor = tensor.contiguous()
+        tensor = tensor.resolve_neg().contiguous()
         self._arguments[self._slots[name]] = tensor.data_ptr()
         self._kept.append(tensor)
 
-    def _block(self, name: str, size: int) -> int:
+    def _block(self, name: str, size: int) -> Tensor:
         block = self.x.new_empty(size // self.x.element_size() + LINE)
         self._kept.append(block)
-        first = -(-block.data_ptr() // LINE) * LINE
-        self._arguments[self._slots[name]] = first
-        return first
+        self._arguments[self._slots[name]] = aligned(block)
+        return block
 
     def _new(self, steps: int, width: str) -> Tensor:
         """(B, T, ...), with zeros behind each row's end."""
         make: Callable[..., Tensor] = self.x.new_zeros if self._ragged else self.x.new_empty
-        return make(len(self.x), steps, self.frame.full[width])
+        return make(len(self.x), steps, self.frame.widths[width].f)
 
     def _fields(self, way: str) -> list[Tensor]:
         """Room for every field of a state."""
         fields = []
         for field in self.plan.fields:
-            fields.append(self.x.new_empty(len(self.x), self.frame.full[self.plan.widths[f"s.{field}"]]))
-            self._give(f"{way}.{field}", fields[-1])
+            fields.append(self.x.new_empty(len(self.x), self.frame.widths[self.plan.widths[f"s.{field}"]].f))
+            self.give(f"{way}.{field}", fields[-1])
         return fields
 
     def _sort(self, lengths: Tensor, span: int) -> None:
         """Rows by length, the longest first, and where those alive at each step begin."""
         starts = torch.zeros(span + 1, dtype=torch.long)
         torch.cumsum((lengths[:, None] > torch.arange(span)).sum(0), 0, out=starts[1:])
-        self._give("starts", starts)
-        self._give("order", torch.argsort(lengths, descending=True, stable=True))
+        self.give("starts", starts)
+        self.give("order", torch.argsort(lengths, descending=True, stable=True))
 
     def _give_weights(self, tensors: Mapping[str, Tensor], way: str = "") -> None:
         """Weights, or room for their gradients."""
-        units = self.frame.full["hidden"]
+        units = self.frame.widths["hidden"].f
         for name in ("input", *(each.name for each in self.plan.maps), *self.plan.norms):
             for kind in ("weight", "bias"):
                 if f"{name}_{kind}" in tensors:
-                    self._give(f"{way}{kind}.{name}", tensors[f"{name}_{kind}"])
+                    self.give(f"{way}{kind}.{name}", tensors[f"{name}_{kind}"])
         for each in self.plan.vectors:  # a diagonal map without biases has zeros, whose gradient nobody asks for
             whole = tensors.get(each.weight)
             own = self.x.new_zeros(units) if whole is None else whole.view(-1)[each.place * units : (each.place + 1) * units]
-            self._give(f"{way}vector.{each.name}", own)
+            self.give(f"{way}vector.{each.name}", own)
+
+
+def aligned(block: Tensor) -> int:
+    """Where the first line of a block begins."""
+    return -(-block.data_ptr() // LINE) * LINE
 
 
 @lru_cache(maxsize=256)
-def _frame(cell: Cell, wiring: Dense | Heads | Diagonal, element: int, size: Size) -> Frame:
-    made = program(cell, isinstance(wiring, Diagonal), element)
+def frame(cell: Cell, wiring: Vectors, element: int, size: Size, precision: Precision) -> Frame:
+    """The memory of a call of this size, laid out."""
+    made = program(cell, isinstance(wiring, Diagonal), element, precision)
     plan, layout = made.plan, made.layout
     heads = wiring.heads if isinstance(wiring, Heads) else 1
     projected = (wiring.projected_size or 0) if isinstance(wiring, Dense) else 0
     blocks = {"hidden": (heads, wiring.hidden_size // heads), "projected": (1, projected), "input": (1, wiring.input_size)}
-    padded = {name: -(-s // layout.grain) * layout.grain for name, (_, s) in blocks.items()}
-    wide, full = ({name: n * of[name] for name, (n, _) in blocks.items()} for of in (padded, {k: s for k, (_, s) in blocks.items()}))
-    chunk = max(2, ROWS // size.batch)
-    kept = size.rows if size.keep else min(size.rows, chunk * size.batch)
-    work = size.batch * wide["hidden"] * sum(len(each.parts) * blocks[each.takes][1] for each in plan.maps)
-    if not plan.maps and not plan.norms:  # nothing to wait for
-        work = size.rows * wide["hidden"] * len(plan.gates) * full["input"] // 32
-    team = size.team if work >= SMALL else 1
-    numbers = {"T": size.span, "N": size.rows, "B": size.batch, "steps": size.steps, "chunk": chunk, "team": team}
-    numbers |= {"keep": int(size.keep), "ragged": int(size.ragged), "by_units": int(size.batch < 6 * team)}
-    for name, (n, s) in blocks.items():
-        numbers |= {f"n.{name}": n, f"s.{name}": s, f"u.{name}": padded[name], f"w.{name}": wide[name], f"f.{name}": full[name]}
-
-    units, gates, rows, batch = wide["hidden"], len(plan.gates), size.rows, size.batch
-    long, real = 8, element
-    ahead = {name: rows * long for name in ("places", "before", "self")}
-    ahead |= {"last": batch * long, "own_starts": (size.span + 1) * long, "own_order": batch * long}
-    ahead |= {"X": rows * wide["input"] * real, "I": gates * units * full["input"] * real, "bias": gates * units * real}
-    ahead |= {"G": kept * len(plan.apart) * units * real, "Y": rows * wide[plan.width] * real if plan.y is None else 0}
-    back = {"dX": rows * wide["input"] * real, "QI": gates * units * wide["input"] * real, "dY": rows * wide[plan.width] * real}
-    for each in plan.maps:
-        parts = len(each.parts) * wide[each.gives] * real
-        ahead |= {f"P.{each.name}": parts * blocks[each.takes][1], f"b.{each.name}": parts, f"M.{each.name}": kept * parts}
-        back[f"Q.{each.name}"] = len(each.parts) * wide[each.takes] * padded[each.gives] * real
-        back[f"D.{each.name}"] = rows * parts
-    back["D"] = rows * len(plan.apart) * units * real
-    for field in plan.fields:
-        width = wide[plan.widths[f"s.{field}"]] * real
-        ahead[f"S.{field}"], back[f"dS.{field}"] = (batch + rows + 1) * width, batch * width
-    for name in plan.saved:
-        width = wide[plan.widths[f"a.{name}"]] * real
-        ahead[f"A.{name}"], back[f"dA.{name}"] = kept * width, batch * width
-    for name in plan.norms:
-        ahead |= {f"scale.{name}": units * real, f"shift.{name}": units * real, f"N.{name}": batch * units * real}
-        back |= {f"{kind}.{name}": batch * units * real for kind in ("dN", "dscale", "dshift")}
-    for vector in plan.vectors:
-        ahead[f"V.{vector.name}"], back[f"dV.{vector.name}"] = units * real, batch * units * real
-    ahead |= {f"K.{name}": rows * units * real for name in plan.noise}
-
-    arguments = (ctypes.c_int64 * (len(layout.slots) + BARRIER))()
+    widths = {name: Sizes.of(n, s, layout.grain) for name, (n, s) in blocks.items()}
+    numbers = _numbers(plan, widths, size)
     ends = {}
-    for way, names, counts in (("ahead", layout.ahead, ahead), ("back", layout.back, back)):
-        end, with_x = 0, 0
-        for name in sorted(names, key=lambda name: name in ("dX", "QI")):  # those of x last: they may be left out
+    for way, names, counts in (
+        ("ahead", layout.ahead, _ahead(plan, widths, size, element, kept=numbers["kept"])),
+        ("packed", layout.packed, _packed(plan, widths, element, precision)),
+        ("back", layout.back, _back(plan, widths, size, element)),
+    ):
+        end, without_x = 0, 0
+        for name in sorted(names, key=lambda name: name in OF_X):  # last, since they may be left out
             numbers[name] = end
             end += -(-counts[name] // LINE) * LINE
-            if name not in ("dX", "QI"):
-                with_x = end
-        ends[way] = (with_x, end)
-    for name, number in numbers.items():
-        arguments[layout.slots[name]] = number
-    return Frame(made, bytes(arguments), ends["ahead"][1], ends["back"], full)
+            without_x = without_x if name in OF_X else end
+        ends[way] = (without_x, end)
+    arguments = (ctypes.c_int64 * (len(layout.slots) + BARRIER))()
+    for name, place in layout.slots.items():
+        arguments[place] = numbers.get(name, 0)
+    return Frame(made, bytes(arguments), ends["ahead"][1], ends["packed"][1], ends["back"], widths)
+
+
+def _numbers(plan: Plan, widths: Mapping[str, Sizes], size: Size) -> dict[str, int]:
+    units, inputs = widths["hidden"].w, widths["input"].f
+    work = size.batch * units * sum(len(each.parts) * widths[each.takes].s for each in plan.maps)
+    if not plan.maps and not plan.norms:  # nothing to wait for
+        work = size.rows * units * len(plan.gates) * inputs // 32
+    team, chunk = size.team if work >= SMALL else 1, max(2, ROWS // size.batch)
+    numbers = {"T": size.span, "N": size.rows, "B": size.batch, "steps": size.steps, "chunk": chunk, "team": team}
+    numbers |= {"keep": int(size.keep), "ragged": int(size.ragged), "by_units": int(size.batch < 6 * team)}
+    numbers |= {f"{kind}.{width}": number for width, sizes in widths.items() for kind, number in sizes._asdict().items()}
+    return numbers | {"kept": size.rows if size.keep else min(size.rows, chunk * size.batch)}
+
+
+def _ahead(plan: Plan, widths: Mapping[str, Sizes], size: Size, element: int, *, kept: int) -> dict[str, int]:
+    units, batch, rows, whole = widths["hidden"].w * element, size.batch, size.rows, 8
+    counts = dict.fromkeys(("places", "before", "self"), rows * whole)
+    counts |= {"last": batch * whole, "own_starts": (size.span + 1) * whole, "own_order": batch * whole}
+    counts |= {"X": rows * widths["input"].w * element, "G": kept * len(plan.apart) * units}
+    counts["Y"] = 0 if plan.y else rows * widths[plan.width].w * element
+    counts |= {f"M.{each.name}": kept * len(each.parts) * widths[each.gives].w * element for each in plan.maps}
+    counts |= {f"A.{name}": kept * widths[plan.widths[f"a.{name}"]].w * element for name in plan.saved}
+    counts |= {f"N.{name}": batch * units for name in plan.norms} | {f"K.{name}": rows * units for name in plan.noise}
+    return counts | {f"S.{f}": (batch + rows + 1) * widths[plan.widths[f"s.{f}"]].w * element for f in plan.fields}
+
+
+def _packed(plan: Plan, widths: Mapping[str, Sizes], element: int, precision: Precision) -> dict[str, int]:
+    units, gates, weight = widths["hidden"].w, len(plan.gates), precision.bytes(element)
+    counts = {"I": gates * units * widths["input"].f * weight, "bias": gates * units * element, "rates.input": gates * units * element}
+    for each in plan.maps:
+        parts = len(each.parts) * widths[each.gives].w
+        counts |= {f"P.{each.name}": parts * widths[each.takes].s * weight}
+        counts |= {f"b.{each.name}": parts * element, f"rates.{each.name}": parts * element}
+    counts |= {f"V.{each.name}": units * element for each in plan.vectors}
+    return counts | {f"{kind}.{name}": units * element for name in plan.norms for kind in ("scale", "shift")}
+
+
+def _back(plan: Plan, widths: Mapping[str, Sizes], size: Size, element: int) -> dict[str, int]:
+    units, batch, rows = widths["hidden"].w * element, size.batch, size.rows
+    inputs = widths["input"].w
+    counts = {"dX": rows * inputs * element, "QI": len(plan.gates) * units * inputs, "dY": rows * widths[plan.width].w * element}
+    counts["D"] = rows * len(plan.apart) * units
+    for each in plan.maps:
+        parts = len(each.parts) * element
+        counts |= {f"D.{each.name}": rows * parts * widths[each.gives].w}
+        counts |= {f"Q.{each.name}": parts * widths[each.takes].w * widths[each.gives].u}
+    counts |= {f"dS.{field}": batch * widths[plan.widths[f"s.{field}"]].w * element for field in plan.fields}
+    counts |= {f"dA.{name}": batch * widths[plan.widths[f"a.{name}"]].w * element for name in plan.saved}
+    counts |= {f"{kind}.{name}": batch * units for name in plan.norms for kind in ("dN", "dscale", "dshift")}
+    return counts | {f"dV.{each.name}": batch * units for each in plan.vectors}

@@ -1,13 +1,13 @@
 """The sweep forwards in LLVM's language."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from recurra.cells.cell import Width
 from recurra.engine.layout import Function, Isa, Layout
 from recurra.engine.plan import Plan, Stage
-from recurra.engine.team import Team
 from recurra.engine.rows import index, moments, normalise
-from recurra.engine.tile import product, row_blocks
+from recurra.engine.team import Team
+from recurra.engine.tile import beginning, product, row_blocks, scaled
 
 __all__ = ["forward", "known"]
 
@@ -40,14 +40,15 @@ def known(code: Function, plan: Plan, names: set[str], row: str, slot: str, b: s
 
 
 def forward(plan: Plan, layout: Layout, isa: Isa) -> str:
-    """Everything of the way forwards, with ``forward_worker(args)``."""
+    """Everything of the way forwards, with ``forward_worker(args)``, and ``pack_worker(args)``."""
     pieces = []
     for number, stage in enumerate(plan.stages):
         if stage.map:
             pieces += [_block(plan, layout, number, stage, rows) for rows in _blocks(layout, isa, stage)]
         if stage.norms or _outside(plan, stage):
             pieces.append(_points(plan, layout, number, stage))
-    return "\n".join([*pieces, _weights(plan, layout), _rows(plan, layout), _outcome(plan, layout), _worker(plan, layout, isa)])
+    ends = [_weights(plan, layout), _rows(plan, layout), _outcome(plan, layout), _worker(plan, layout, isa), _packer(layout)]
+    return "\n".join([*pieces, *ends])
 
 
 def _blocks(layout: Layout, isa: Isa, stage: Stage) -> list[int]:
@@ -85,8 +86,14 @@ def _block(plan: Plan, layout: Layout, number: int, stage: Stage, rows: int) -> 
         befores = [code.before(code.i("add", "%row", r)) for r in range(rows)]
         lhs = [code.row(f"S.{each.reads}", before, each.takes, head) for before in befores]
     size = code.slot(f"s.{each.takes}")
-    panel = code.address(code.slot(f"P.{each.name}"), (code.i("mul", "%unit", count), size))
-    for r, line in enumerate(product(code, lhs, panel, size, start)):
+    precision = layout.precision
+    panel = precision.at(code, code.slot(f"P.{each.name}"), code.i("mul", code.i("mul", "%unit", count), size))
+    sums_of = product(code, lhs, panel, size, beginning(code, start, precision), precision=precision)
+    rates = []
+    if precision.kind == "int8":
+        at_unit = [code.address(code.slot(f"rates.{each.name}"), (code.slot(f"w.{each.gives}"), q), "%unit") for q in range(count)]
+        rates = [code.load(code.at(address, v * lanes.width)) for address in at_unit for v in range(vectors)]
+    for r, line in enumerate(scaled(code, sums_of, start, rates, precision)):
         for v, value in enumerate(line):
             code.store(value, code.at(scratch, (r * sums + v) * lanes.width))
     outputs = [name for name in stage.outputs if plan.widths[name] == each.gives]
@@ -143,12 +150,17 @@ def _weights(plan: Plan, layout: Layout) -> str:
         for name in plan.norms:
             _enter(code, f"scale.{name}", f"weight.{name}")
             _enter(code, f"shift.{name}", f"bias.{name}")
+        if layout.precision.kind == "int8":
+            _rates(code, "input", range(len(plan.gates)), "hidden")
+            for each in plan.maps:
+                _rates(code, each.name, each.places, each.gives)
     units, inputs = code.slot("w.hidden"), code.slot("s.input")
     p0, p1 = team.share(code.i("udiv", units, grain))
     for number in range(len(plan.gates)):
         with code.loop(p0, p1) as panel:
             unit = code.i("mul", panel, grain)
-            to = code.address(code.slot("I"), (code.i("add", unit, code.i("mul", units, number)), inputs))
+            first_unit = code.i("add", unit, code.i("mul", units, number))
+            to = layout.precision.at(code, code.slot("I"), code.i("mul", first_unit, inputs))
             _pack(code, "weight.input", to, unit, number, "hidden", inputs, grain, grain)
     for each in plan.maps:
         vectors, count = layout.forward[each.name], len(each.parts)
@@ -156,9 +168,9 @@ def _weights(plan: Plan, layout: Layout) -> str:
         p0, p1 = team.share(code.i("udiv", code.slot(f"w.{each.gives}"), width))
         with code.loop(p0, p1) as panel:
             unit = code.i("mul", panel, width)
-            first = code.address(code.slot(f"P.{each.name}"), (code.i("mul", unit, count), size))
+            first = layout.precision.at(code, code.slot(f"P.{each.name}"), code.i("mul", code.i("mul", unit, count), size))
             for q, place in enumerate(each.places):
-                to = code.at(first, q * width)
+                to = layout.precision.at(code, first, q * width)
                 _pack(code, f"weight.{each.name}", to, unit, place, each.gives, size, width, count * width)
     return code.end()
 
@@ -183,6 +195,13 @@ def _rows(plan: Plan, layout: Layout) -> str:
             _row(code, "enter", code.row(f"S.{field}", b, width), source, width)
         _row(code, "enter", code.row(f"S.{field}", nowhere, width), code.slot("zeros"), width)
     return code.end()
+
+
+def _rates(code: Function, name: str, places: Iterable[int], width: Width) -> None:
+    """The rates of weights held as whole numbers, part by part."""
+    for q, place in enumerate(places):
+        to = code.address(code.slot(f"rates.{name}"), (code.slot(f"w.{width}"), q))
+        _row(code, "enter", to, code.address(code.slot(f"rate.{name}"), (code.slot(f"f.{width}"), place)), width)
 
 
 def _enter(code: Function, to: str, source: str) -> None:
@@ -260,7 +279,7 @@ def _worker(plan: Plan, layout: Layout, isa: Isa) -> str:
     team = Team.here(code)
     with code.when(code.op(f"icmp eq i64 {team.thread}, 0")):
         index(code)
-    with code.when(code.op(f"icmp eq i64 {code.slot('packed')}, 0")):
+    with code.when(code.op(f"icmp eq i64 {code.slot('ready')}, 0")):
         code.line(f"call void @weights(ptr %a, i64 {team.thread}, i64 {team.size})")
     team.meet()
     code.line(f"call void @rows(ptr %a, i64 {team.thread}, i64 {team.size})")
@@ -296,6 +315,13 @@ def _worker(plan: Plan, layout: Layout, isa: Isa) -> str:
     return code.end()
 
 
+def _packer(layout: Layout) -> str:
+    code = Function(layout, "pack_worker")
+    team = Team.here(code)
+    code.line(f"call void @weights(ptr %a, i64 {team.thread}, i64 {team.size})")
+    return code.end()
+
+
 def _input(code: Function, plan: Plan, team: Team, rows: tuple[str, str], origin: str) -> None:
     """The input product of a chunk of steps: rows are shared, or, where they are few, units."""
     units, inputs, wide = code.slot("w.hidden"), code.slot("s.input"), code.slot("w.input")
@@ -304,11 +330,13 @@ def _input(code: Function, plan: Plan, team: Team, rows: tuple[str, str], origin
     count = code.i("sub", r1, r0)
     lhs = code.row("X", r0, "input")
     for number, gate in enumerate(plan.gates):
-        rhs = code.address(code.slot("I"), (code.i("mul", units, number), inputs))
+        precision = code.layout.precision
+        rhs = precision.at(code, code.slot("I"), code.i("mul", code.i("mul", units, number), inputs))
+        rate = code.address(code.slot("rates.input"), (units, number)) if precision.kind == "int8" else "null"
         bias = code.address(code.slot("bias"), (units, number))
         out = code.gate(plan, gate, slot, 0)
         step = code.i("mul", units, _group(plan, gate))
-        places = f"ptr {lhs}, i64 {wide}, ptr {rhs}, i64 {inputs}, ptr {bias}, i64 0, ptr {out}, i64 {step}"
+        places = f"ptr {lhs}, i64 {wide}, ptr {rhs}, i64 {inputs}, ptr {rate}, ptr {bias}, i64 0, ptr {out}, i64 {step}"
         code.line(f"call void @recurra_rows({places}, i64 0, i64 {count}, i64 {p0}, i64 {p1})")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from recurra.engine.plan import MapPlan, Plan
+from recurra.engine.precision import FULL, Precision
 from recurra.engine.tile import VECTORS
 from recurra.engine.vector import Code, Lanes
 
@@ -13,8 +14,8 @@ __all__ = ["WIDTHS", "Function", "Isa", "Layout", "layout"]
 WIDTHS = ("hidden", "projected", "input")
 """Widths of rows. Each has five numbers: n blocks of s numbers padded to u; w = n u and f = n s in all."""
 
-NUMBERS = ("T", "N", "B", "steps", "chunk", "keep", "packed", "ragged", "by_units", "team", *(f"{n}.{w}" for w in WIDTHS for n in "nsuwf"))
-BLOCKS = ("ahead", "back")
+NUMBERS = ("T", "N", "B", "steps", "chunk", "keep", "ready", "ragged", "by_units", "team", *(f"{n}.{w}" for w in WIDTHS for n in "nsuwf"))
+BLOCKS = ("ahead", "packed", "back")
 
 
 class Isa(NamedTuple):
@@ -27,39 +28,44 @@ class Isa(NamedTuple):
 class Layout(NamedTuple):
     """Lanes, vectors of a panel of each map, units in a grain (every block is whole grains), and the slots of the arguments.
 
-    `slots` are names with their places: numbers, then addresses of tensors of the user, then places in the two blocks of memory
-    that a call makes, one for each way, in bytes: those `ahead` and those `back`.
+    `slots` are names with their places: numbers, then addresses of tensors of the user, then places in three blocks of memory, in
+    bytes: what the way `ahead` makes, weights as they are `packed`, and what the way `back` makes.
     """
 
     lanes: Lanes
+    precision: Precision
     forward: dict[str, int]
     grain: int
     slots: dict[str, int]
     ahead: tuple[str, ...]
+    packed: tuple[str, ...]
     back: tuple[str, ...]
 
 
-def layout(plan: Plan, isa: Isa, size: int) -> Layout:
-    """The layout of a plan for numbers of `size` bytes."""
+def layout(plan: Plan, isa: Isa, size: int, precision: Precision = FULL) -> Layout:
+    """The layout of a plan for numbers of `size` bytes, and weights held in a precision of their own."""
     lanes = Lanes(isa.bytes // size, size)
     forward = {each.name: 2 if len(each.parts) <= 2 else 1 for each in plan.maps}
     both = [f"{kind}.{name}" for name in ("input", *(each.name for each in plan.maps), *plan.norms) for kind in ("weight", "bias")]
     both += [f"vector.{each.name}" for each in plan.vectors]
+    rates = ["input", *(each.name for each in plan.maps)] if precision.kind == "int8" else []
     given = ["x", "y", "starts", "order", "resets", "zeros", *both, *(f"noise.{name}" for name in plan.noise)]
+    given += [f"rate.{name}" for name in rates]
     given += [f"{way}.{field}" for way in ("from", "to") for field in plan.fields]
     given += ["dx", "dy", *(f"d{name}" for name in both), *(f"d{way}.{field}" for way in ("from", "to") for field in plan.fields)]
     maps, vectors = [each.name for each in plan.maps], [each.name for each in plan.vectors]
-    ahead = ["places", "before", "self", "last", "own_starts", "own_order", "X", "I", "bias", "G", "Y"]
-    ahead += [f"{kind}.{name}" for name in maps for kind in ("P", "b", "M")] + [f"A.{name}" for name in plan.saved]
-    ahead += [f"{kind}.{name}" for name in plan.norms for kind in ("scale", "shift", "N")]
-    ahead += [*(f"S.{field}" for field in plan.fields), *(f"V.{name}" for name in vectors), *(f"K.{name}" for name in plan.noise)]
+    ahead = ["places", "before", "self", "last", "own_starts", "own_order", "X", "G", "Y", *(f"M.{name}" for name in maps)]
+    ahead += [*(f"A.{name}" for name in plan.saved), *(f"N.{name}" for name in plan.norms)]
+    ahead += [*(f"S.{field}" for field in plan.fields), *(f"K.{name}" for name in plan.noise)]
+    packed = ["I", "bias", *(f"{kind}.{name}" for name in maps for kind in ("P", "b")), *(f"V.{name}" for name in vectors)]
+    packed += [*(f"{kind}.{name}" for name in plan.norms for kind in ("scale", "shift")), *(f"rates.{name}" for name in rates)]
     back = ["dX", "QI", "dY", *(f"Q.{name}" for name in maps), *(f"dS.{field}" for field in plan.fields)]
     back += [*(f"dA.{name}" for name in plan.saved), *(f"dV.{name}" for name in vectors)]
     back += [f"{kind}.{name}" for name in plan.norms for kind in ("dN", "dscale", "dshift")]
     if not plan.in_place:
         back += ["D", *(f"D.{name}" for name in maps)]
-    slots = {name: place for place, name in enumerate([*NUMBERS, *BLOCKS, *given, *ahead, *back])}
-    return Layout(lanes, forward, lanes.width * VECTORS, slots, tuple(ahead), tuple(back))
+    slots = {name: place for place, name in enumerate([*NUMBERS, *BLOCKS, *given, *ahead, *packed, *back])}
+    return Layout(lanes, precision, forward, lanes.width * VECTORS, slots, tuple(ahead), tuple(packed), tuple(back))
 
 
 class Function(Code):
@@ -84,13 +90,14 @@ class Function(Code):
             loads.append(f"  %at.{name} = getelementptr i64, ptr %a, i64 {self.layout.slots[name]}")
             loads.append(f"  {value} = load {kind}, ptr %at.{name}, align 8")
 
-        for block, names in (("ahead", self.layout.ahead), ("back", self.layout.back)):
+        blocks = {"ahead": self.layout.ahead, "packed": self.layout.packed, "back": self.layout.back}
+        for block, names in blocks.items():
             if used.intersection(names):
                 load(block, "ptr", f"%a.{block}")
             for name in sorted(used.intersection(names)):
                 load(name, "i64", f"%in.{name}")
                 loads.append(f"  %a.{name} = getelementptr i8, ptr %a.{block}, i64 %in.{name}")
-        for name in sorted(used.difference(self.layout.ahead, self.layout.back)):
+        for name in sorted(used.difference(*blocks.values())):
             load(name, "i64" if name in NUMBERS else "ptr", f"%a.{name}")
         return "\n".join([self._head, *self._room, *loads, *self.lines, "  ret void", "}"])
 

@@ -3,12 +3,13 @@
 A row of units is `n` blocks of `s` numbers (one block, or one for each head); inside, each block is padded with zeros to `u`.
 """
 
+from recurra.engine.precision import Precision
 from recurra.engine.vector import Code, Lanes
 
 __all__ = ["packing"]
 
 
-def packing(lanes: Lanes) -> str:
+def packing(lanes: Lanes, precision: Precision) -> str:
     """The functions.
 
     ``recurra_copy(to, from, count, padded)``: numbers, then zeros.
@@ -18,7 +19,7 @@ def packing(lanes: Lanes) -> str:
     ``recurra_pack(to, step, from, k, count, valid)``: rows of a weight become lanes: to[j * step + l] = from[l * k + j] for
     j < k, and l < count of which the first `valid` exist; the others are zero.
     """
-    return "\n".join([_copy(lanes), _enter(lanes), _leave(lanes), _pack(lanes)])
+    return "\n".join([_copy(lanes), _enter(lanes), _leave(lanes), _pack(lanes, precision)])
 
 
 def _function(lanes: Lanes, head: str) -> Code:
@@ -58,12 +59,12 @@ def _leave(lanes: Lanes) -> str:
     return code.end()
 
 
-def _pack(lanes: Lanes) -> str:
+def _pack(lanes: Lanes, precision: Precision) -> str:
     code = _function(lanes, "@recurra_pack(ptr %to, i64 %step, ptr %from, i64 %k, i64 %count, i64 %valid)")
     number, size = lanes.number, lanes.size
     with code.loop(0, code.least("%valid", "%count")) as lane, code.loop(0, "%k") as k:
         value = code.op(f"load {number}, ptr {code.address('%from', (lane, '%k'), k)}, align {size}")
-        code.line(f"store {number} {value}, ptr {code.address('%to', (k, '%step'), lane)}, align {size}")
+        precision.store(code, value, "%to", code.i("add", code.i("mul", k, "%step"), lane))
     with code.loop("%valid", "%count") as lane, code.loop(0, "%k") as k:
-        code.line(f"store {number} 0.0, ptr {code.address('%to', (k, '%step'), lane)}, align {size}")
+        precision.store(code, "0.0", "%to", code.i("add", code.i("mul", k, "%step"), lane))
     return code.end()

@@ -1,19 +1,40 @@
-"""The threads of a sweep: torch's own pool, called from compiled code; one alone in a forked child, where that pool is dead."""
+"""The threads of a sweep: torch's own pool, called from compiled code.
 
+One thread works alone where there is no such pool, and in a forked child, where it is dead.
+"""
+
+import ctypes
 import os
+from collections.abc import Mapping
+from functools import cache
 
 import torch
 
 from recurra.engine.vector import Code
 
-__all__ = ["BARRIER", "POOL", "member", "team", "threads"]
+__all__ = ["ALONE", "BARRIER", "CALLED", "POOL", "addresses", "member", "team", "threads"]
+
+CALLED = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads", "sched_yield")
+"""What compiled code calls."""
 
 _forked = False
 
 
 def threads() -> int:
     """The size of the team."""
-    return 1 if _forked else torch.get_num_threads()
+    return 1 if _forked or not addresses() else torch.get_num_threads()
+
+
+@cache
+def addresses() -> Mapping[str, int]:
+    """Where the functions called lie, looked up as torch itself does; empty where one is missing."""
+    for library in (None, torch._C.__file__):  # what the whole process sees, then what torch was linked to
+        try:
+            handle = ctypes.CDLL(library)
+            return {name: ctypes.cast(handle[name], ctypes.c_void_p).value or 0 for name in CALLED}
+        except (OSError, AttributeError, TypeError):
+            continue
+    return {}
 
 
 def _after_fork() -> None:
@@ -31,6 +52,23 @@ declare i32 @omp_get_thread_num()
 declare i32 @omp_get_num_threads()
 """
 """Declarations of the pool's functions, for LLVM."""
+
+ALONE = """
+define void @recurra_GOMP_parallel(ptr %worker, ptr %a, i32 %n, i32 %flags) {
+  call void %worker(ptr %a)
+  ret void
+}
+define i32 @recurra_omp_get_thread_num() {
+  ret i32 0
+}
+define i32 @recurra_omp_get_num_threads() {
+  ret i32 1
+}
+define i32 @recurra_sched_yield() {
+  ret i32 0
+}
+"""
+"""What stands for them where there is no pool: a team of one."""
 
 
 def team(name: str) -> str:

@@ -10,17 +10,23 @@ from recurra.engine.layout import Isa, Layout, layout
 from recurra.engine.packing import packing
 from recurra.engine.plan import Plan
 from recurra.engine.pool import BARRIER, POOL, team
+from recurra.engine.precision import FULL, Precision
 from recurra.engine.tile import products
 from recurra.engine.vector import declarations
 
-__all__ = ["FUNCTIONS", "Isa", "Layout", "layout", "source"]
-
-FUNCTIONS = ("forward", "backward")
-"""What a program exports: ``FUNCTION(args, threads)``."""
+__all__ = ["Isa", "Layout", "exported", "layout", "source"]
 
 
-def source(plan: Plan, isa: Isa, size: int) -> str:
+def exported(precision: Precision) -> tuple[str, ...]:
+    """The functions of a program, each ``FUNCTION(args, threads)``. With weights in fewer bytes there is no way back."""
+    return ("forward", "pack", "backward") if precision.kind == "full" else ("forward", "pack")
+
+
+def source(plan: Plan, isa: Isa, size: int, precision: Precision = FULL) -> str:
     """LLVM assembly for a plan, for numbers of `size` bytes."""
-    made = layout(plan, isa, size)
-    shared = [declarations(made.lanes), POOL, BARRIER, packing(made.lanes), products(made.lanes, isa.registers)]
-    return "\n".join([*shared, forward(plan, made, isa), backward(plan, made, isa), *map(team, FUNCTIONS)])
+    made, functions = layout(plan, isa, size, precision), exported(precision)
+    parts = [declarations(made.lanes), POOL, BARRIER, packing(made.lanes, precision)]
+    parts += [products(made.lanes, isa.registers, precision), forward(plan, made, isa)]
+    if "backward" in functions:
+        parts.append(backward(plan, made, isa))
+    return "\n".join([*parts, *map(team, functions)])

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from recurra.engine.precision import FULL, Precision
 from recurra.engine.vector import Code, Lanes
 
-__all__ = ["DEPTH", "VECTORS", "product", "products", "row_blocks"]
+__all__ = ["VECTORS", "beginning", "product", "products", "row_blocks", "scaled"]
 
 VECTORS = 2
 """Vectors of a panel of the large products."""
@@ -27,6 +28,7 @@ def product(
     start: Sequence[Sequence[str]],
     step: str | int = 1,
     repeats: tuple[str | int, str | int] = (1, 0),
+    precision: Precision = FULL,
 ) -> list[list[str]]:
     """sums[row][v] = start[row][v] + sum over k < count of lhs[row][k * step] * panel[k][v], in the order of k.
 
@@ -38,6 +40,7 @@ def product(
         start: what each sum starts from.
         step: numbers from one k to the next in a row.
         repeats: how often all this is done, and how far each row moves on each time; the panel just goes on.
+        precision: what the panel is made of.
     """
     vectors, width, kind = len(start[0]), code.lanes.width, code.lanes.vector
     times, far = repeats
@@ -59,14 +62,14 @@ def product(
     code.label(outer)
     code.line(f"{time} = phi i64 [0, %{entry}], [{next_time}, %{latch}]")
     phis(begun, [(entry, start), (latch, after)])
-    first = code.at(panel, code.i("mul", code.i("mul", time, count), vectors * width))
+    first = precision.at(code, panel, code.i("mul", code.i("mul", time, count), vectors * width))
     moved = [code.address(address, (time, far)) for address in lhs]
     code.line(f"br label %{body}")
     code.label(body)
     code.line(f"{k} = phi i64 [0, %{outer}], [{following}, %{body}]")
     phis(sums, [(outer, begun), (body, after)])
-    row = code.at(first, code.i("mul", k, vectors * width))
-    weights = [code.load(code.at(row, v * width)) for v in range(vectors)]
+    row = precision.at(code, first, code.i("mul", k, vectors * width))
+    weights = [precision.load(code, precision.at(code, row, v * width)) for v in range(vectors)]
     along = k if step == 1 else code.i("mul", k, step)
     suffix = f"v{width}f{8 * code.lanes.size}"
     for r, address in enumerate(moved):
@@ -83,11 +86,12 @@ def product(
     return after
 
 
-def products(lanes: Lanes, registers: int) -> str:
+def products(lanes: Lanes, registers: int, precision: Precision) -> str:
     """Functions for large products.
 
-    ``recurra_rows(lhs, step, rhs, count, start, start_step, out, out_step, r0, r1, p0, p1)``: rows r0 to r1 of
-    out = start + lhs rhs, where rhs is packed in panels of VECTORS vectors, of which p0 to p1 are taken.
+    ``recurra_rows(lhs, step, rhs, count, rate, start, start_step, out, out_step, r0, r1, p0, p1)``: rows r0 to r1 of
+    out = start + lhs rhs, where rhs is packed in panels of VECTORS vectors, of which p0 to p1 are taken. Weights in 8 bits
+    have a rate for each column.
 
     ``recurra_gradient(out, out_step, columns, lhs, step, rhs, rhs_step, table, count, r0, r1)``: rows r0 to r1 of
     out[r, c] = sum over n < count of lhs[n * step + r] * rhs[table[n] * rhs_step + c].
@@ -95,8 +99,8 @@ def products(lanes: Lanes, registers: int) -> str:
     ``recurra_columns(out, columns, src, step, count)``: out[c] = sum over n < count of src[n * step + c].
     """
     blocks = row_blocks(VECTORS, registers)
-    tiles = [tile for rows in blocks for tile in (_rows_tile(lanes, rows), _gradient_tile(lanes, rows))]
-    return "\n".join([*tiles, _rows(lanes, blocks), _gradient(lanes, blocks), _columns(lanes)])
+    tiles = [tile for rows in blocks for tile in (_rows_tile(lanes, rows, precision), _gradient_tile(lanes, rows))]
+    return "\n".join([*tiles, _rows(lanes, blocks, precision), _gradient(lanes, blocks), _columns(lanes)])
 
 
 def _function(lanes: Lanes, head: str) -> Code:
@@ -106,36 +110,56 @@ def _function(lanes: Lanes, head: str) -> Code:
     return code
 
 
-def _rows_tile(lanes: Lanes, rows: int) -> str:
-    parameters = "ptr %lhs, i64 %step, ptr %rhs, i64 %count, ptr %start, i64 %start_step, ptr %out, i64 %out_step"
+def scaled(
+    code: Code, sums: Sequence[Sequence[str]], start: Sequence[Sequence[str]], rates: Sequence[str], precision: Precision
+) -> list[list[str]]:
+    """Start + rate * sum, where sums began at zero because their weights are whole numbers; else the sums as they are."""
+    if precision.kind != "int8":
+        return [list(line) for line in sums]
+    return [
+        [code.fma(total, rate, begun) for total, rate, begun in zip(line, rates, first, strict=True)]
+        for line, first in zip(sums, start, strict=True)
+    ]
+
+
+def beginning(code: Code, start: Sequence[Sequence[str]], precision: Precision) -> Sequence[Sequence[str]]:
+    """What sums begin at: see `scaled`."""
+    return [[code.constant(0.0)] * len(line) for line in start] if precision.kind == "int8" else start
+
+
+def _rows_tile(lanes: Lanes, rows: int, precision: Precision) -> str:
+    parameters = "ptr %lhs, i64 %step, ptr %rhs, i64 %count, ptr %rate, ptr %start, i64 %start_step, ptr %out, i64 %out_step"
     code = _function(lanes, f"@rows_{rows}({parameters})")
     lhs, start, out = (
         [code.address(f"%{name}", (f"%{step}", r)) for r in range(rows)]
         for name, step in (("lhs", "step"), ("start", "start_step"), ("out", "out_step"))
     )
     begun = [[code.load(code.at(address, v * lanes.width)) for v in range(VECTORS)] for address in start]
-    for address, line in zip(out, product(code, lhs, "%rhs", "%count", begun), strict=True):
+    sums = product(code, lhs, "%rhs", "%count", beginning(code, begun, precision), precision=precision)
+    rates = [code.load(code.at("%rate", v * lanes.width)) for v in range(VECTORS)] if precision.kind == "int8" else []
+    for address, line in zip(out, scaled(code, sums, begun, rates, precision), strict=True):
         for v, value in enumerate(line):
             code.store(value, code.at(address, v * lanes.width))
     return code.end()
 
 
-def _rows(lanes: Lanes, blocks: Sequence[int]) -> str:
+def _rows(lanes: Lanes, blocks: Sequence[int], precision: Precision) -> str:
     parameters = (
-        "ptr %lhs, i64 %step, ptr %rhs, i64 %count, ptr %start, i64 %start_step, ptr %out, i64 %out_step, "
+        "ptr %lhs, i64 %step, ptr %rhs, i64 %count, ptr %rate, ptr %start, i64 %start_step, ptr %out, i64 %out_step, "
         "i64 %r0, i64 %r1, i64 %p0, i64 %p1"
     )
     code, width = _function(lanes, f"@recurra_rows({parameters})"), VECTORS * lanes.width
     with code.loop(0, "%count", DEPTH) as k, code.loop("%p0", "%p1") as panel:
         count, first = code.least(code.i("sub", "%count", k), str(DEPTH)), code.op(f"icmp eq i64 {k}, 0")
-        rhs = code.address("%rhs", (code.i("mul", panel, "%count"), width), (k, width))
         column = code.i("mul", panel, width)
+        rhs = precision.at(code, "%rhs", code.i("add", code.i("mul", column, "%count"), code.i("mul", k, width)))
+        rate = code.at("%rate", column)
         begin = code.at(code.op(f"select i1 {first}, ptr %start, ptr %out"), column)
         begin_step = code.op(f"select i1 {first}, i64 %start_step, i64 %out_step")
         for m, rows in code.blocks("%r0", "%r1", blocks):
             lhs, start = code.address("%lhs", (m, "%step"), k), code.address(begin, (m, begin_step))
             out = code.address("%out", (m, "%out_step"), column)
-            places = f"ptr {lhs}, i64 %step, ptr {rhs}, i64 {count}, ptr {start}, i64 {begin_step}, ptr {out}, i64 %out_step"
+            places = f"ptr {lhs}, i64 %step, ptr {rhs}, i64 {count}, ptr {rate}, ptr {start}, i64 {begin_step}, ptr {out}, i64 %out_step"
             code.line(f"call void @rows_{rows}({places})")
     return code.end()
 

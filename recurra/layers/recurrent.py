@@ -1,7 +1,7 @@
 """The recurrent layer: any cell, wired any way, along time."""
 
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from recurra import lengths as ragged
 from recurra import state as states
 from recurra.cells import Cell
-from recurra.engine import Engine, Fold, choose
+from recurra.engine import Engine, Fold, Stepper, choose
 from recurra.engine.choice import run
 from recurra.engine.engine import Job
+from recurra.engine.precision import Kind
+from recurra.engine.slices import run_in_slices
 from recurra.errors import ShapeError, UsageError
 from recurra.wirings import Wiring
 
@@ -28,6 +30,8 @@ class Recurrent(nn.Module):
         cell: the equation.
         wiring: what its maps are made of: ``Dense(I, H)``, ``Conv2d(I, H, kernel)``.
         engine: how it runs; by default the fastest that has the cell. ``repr(layer)`` says which.
+        memory: ``"low"`` keeps only the states between slices of about :math:`\sqrt T` steps for the way back, and runs each
+            slice again: less than half of the memory for at most half as much time again, with the same values.
 
     Shapes: x (B, T, I), y (B, T, H), every field of the state (B, H); `Conv2d` adds (Y, X) behind.
 
@@ -45,10 +49,14 @@ class Recurrent(nn.Module):
         torch.Size([2, 5, 6, 8, 8])
     """
 
-    def __init__(self, cell: Cell, wiring: Wiring, *, engine: Engine | None = None) -> None:
+    def __init__(
+        self, cell: Cell, wiring: Wiring, *, engine: Engine | None = None, memory: Literal["normal", "low"] = "normal"
+    ) -> None:
         super().__init__()
         _check(cell)
-        self.cell, self.wiring = cell, wiring
+        if memory not in ("normal", "low"):
+            raise UsageError(f"memory is {memory!r}; wanted 'normal' or 'low'")
+        self.cell, self.wiring, self.memory = cell, wiring, memory
         self.engine = engine or choose(cell, wiring)
         if not self.engine.takes(cell, wiring):
             raise UsageError(f"engine {self.engine.name} does not run {cell} wired by {type(wiring).__name__}")
@@ -86,7 +94,8 @@ class Recurrent(nn.Module):
 
         `noise` gives each input that the cell declares as such, of a shape that broadcasts to (B, T, H).
         """
-        return run(self.engine, self.cell, self.wiring, self.weights, self._job(x, state, lengths, resets, noise))
+        way = run_in_slices if self.memory == "low" else run
+        return way(self.engine, self.cell, self.wiring, self.weights, self._job(x, state, lengths, resets, noise))
 
     sequence = forward
 
@@ -101,6 +110,13 @@ class Recurrent(nn.Module):
         [gates] = self.wiring.project(self.cell, self.weights, x[:, None])
         return self.cell.step(gates, state, self.wiring.bind(self.cell, self.weights, masks))
 
+    def stepper(self, weights: Kind = "full") -> Stepper:
+        """This layer one step at a time, from a packed snapshot of its weights: for streams, where every microsecond counts.
+
+        `weights` holds them in fewer bytes, ``"bfloat16"`` or ``"int8"``; see :class:`~recurra.engine.Stepper`.
+        """
+        return Stepper(self.cell, self.wiring, lambda: self.weights, weights)
+
     def states(self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None) -> Any:
         """The state after every step: each field (B, T, H). For looking inside; it always runs in Python."""
         steps = Fold().steps(self.cell, self.wiring, self.weights, self._job(x, state, lengths, resets, None))
@@ -108,7 +124,8 @@ class Recurrent(nn.Module):
         return states.map(lambda *fields: torch.stack(fields, dim=1), every[0], *every[1:])
 
     def extra_repr(self) -> str:
-        return f"{self.cell}, {self.wiring}, engine={self.engine.name}"
+        low = ", memory=low" if self.memory == "low" else ""
+        return f"{self.cell}, {self.wiring}, engine={self.engine.name}{low}"
 
     def _job(
         self, x: Tensor, state: Any, lengths: Tensor | None, resets: Tensor | None, noise: Mapping[str, Tensor] | None

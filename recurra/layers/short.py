@@ -1,5 +1,7 @@
 """The short forms ``recurra.LSTM(64, 256, layers=2)``: stacks of one cell, wired densely."""
 
+from typing import Literal
+
 from recurra import cells
 from recurra.cells import Cell
 from recurra.engine import Engine
@@ -20,8 +22,11 @@ def stacked(
     dropout: float = 0.0,
     residual: bool = False,
     engine: Engine | None = None,
+    memory: Literal["normal", "low"] = "normal",
 ) -> Stack:
     """A :class:`~recurra.layers.Stack` of `layers` layers of one cell, wired densely.
+
+    Arguments as those of `Stack` and of :class:`~recurra.layers.Recurrent`.
 
     Example:
         >>> import torch
@@ -32,7 +37,7 @@ def stacked(
     if layers < 1:
         raise UsageError(f"layers is {layers}; wanted at least 1")
     sizes = [input_size, *[hidden_size] * (layers - 1)]
-    built = (Recurrent(cell, Dense(size, hidden_size), engine=engine) for size in sizes)
+    built = (Recurrent(cell, Dense(size, hidden_size), engine=engine, memory=memory) for size in sizes)
     return Stack(*built, dropout=dropout, residual=residual)
 
 
