@@ -13,7 +13,7 @@
     ├── BusyError         8   another process trains in this run folder
     └── Stopped          75   stopped on request; the run can be resumed
 
-The message is one line: where, what came, what was wanted, what to do.
+The message is one line: where, what came, what was wanted, what to do. One warning beside them: `SlowWarning`.
 """
 
 from collections.abc import Iterable
@@ -29,6 +29,7 @@ __all__ = [
     "RecurraError",
     "ResourceError",
     "ShapeError",
+    "SlowWarning",
     "Stopped",
     "UsageError",
     "near_miss",
@@ -91,6 +92,10 @@ class Stopped(RecurraError):  # noqa: N818 - it is no error, like StopIteration
     """Stopped on request, everything saved: the run can be resumed."""
 
     exit_code = 75
+
+
+class SlowWarning(UserWarning):
+    """Something works, but slower than it could; said once, with the reason."""
 
 
 def near_miss(word: str, choices: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ __all__ = ["backward"]
 
 def backward(plan: Plan, layout: Layout, isa: Isa) -> str:
     """Everything of the way backwards, with ``backward_worker(args)``."""
-    blocks = row_blocks(VECTORS, isa.registers)
+    blocks = row_blocks(isa.registers)
     pieces = [_block(layout, each, rows) for each in plan.maps for rows in blocks]
     pieces += [_points(plan, layout, number, segment) for number, segment in enumerate(plan.segments)]
     ends = [_prepare(plan, layout), _forget(plan, layout), _outcome(plan, layout), _worker(plan, layout, blocks)]
@@ -25,9 +25,7 @@ def _block(layout: Layout, each: MapPlan, rows: int) -> str:
     target = f"dA.{each.name}" if each.reads is None else f"dS.{each.reads}"
     places = [code.row(target, code.i("add", "%b", r), each.takes, "%unit") for r in range(rows)]
     zero = [code.constant(0.0)] * VECTORS
-    start = [
-        zero if each.reads is None else [code.load(code.at(place, v * width)) for v in range(VECTORS)] for place in places
-    ]
+    start = [zero if each.reads is None else [code.load(code.at(place, v * width)) for v in range(VECTORS)] for place in places]
     wide, padded = code.slot(f"w.{each.gives}"), code.slot(f"u.{each.gives}")
     head = code.i("mul", code.i("udiv", "%unit", code.slot(f"u.{each.takes}")), padded)
     lhs = [code.row(code.gradients(each), code.i("add", "%row", r), each.gives, head, count) for r in range(rows)]
@@ -35,7 +33,7 @@ def _block(layout: Layout, each: MapPlan, rows: int) -> str:
     whole = code.op(f"icmp eq i64 {wide}, {padded}")  # one block: the parts of a row are one vector
     repeats = code.op(f"select i1 {whole}, i64 1, i64 {count}")
     length = code.op(f"select i1 {whole}, i64 {code.i('mul', padded, count)}, i64 {padded}")
-    for place, line in zip(places, product(code, lhs, panel, length, start, repeats=(repeats, wide)), strict=True):
+    for place, line in zip(places, product(code, lhs, [panel], length, start, repeats=(repeats, wide)), strict=True):
         for v, value in enumerate(line):
             code.store(value, code.at(place, v * width))
     return code.end()
@@ -148,17 +146,18 @@ def _prepare(plan: Plan, layout: Layout) -> str:
     missing = code.op(f"icmp eq ptr {code.slot('dy')}, null")
     with code.loop(n0, n1) as n:
         there = code.address(code.slot("dy"), (code.whole(code.slot("places"), n), code.slot(f"f.{plan.width}")))
-        _row(code, "enter", code.row("dY", n, plan.width), _or_zeros(code, missing, there), plan.width)
+        code.move("enter", code.row("dY", n, plan.width), _or_zeros(code, missing, there), plan.width)
     b0, b1 = team.share(code.slot("B"))
     with code.loop(b0, b1) as b:
         for field in plan.fields:
             wide, given = plan.widths[f"s.{field}"], code.slot(f"dto.{field}")
             there = code.address(given, (code.whole(code.slot("order"), b), code.slot(f"f.{wide}")))
             source = _or_zeros(code, code.op(f"icmp eq ptr {given}, null"), there)
-            _row(code, "enter", code.row(f"dS.{field}", b, wide), source, wide)
-        sums = [f"dV.{each.name}" for each in plan.vectors] + [f"{k}.{name}" for name in plan.norms for k in ("dscale", "dshift")]
+            code.move("enter", code.row(f"dS.{field}", b, wide), source, wide)
+        sums = [f"dV.{each.name}" for each in plan.vectors]
+        sums += [f"{kind}.{name}" for name in plan.norms for kind in ("dscale", "dshift")]
         for name in sums:
-            _row(code, "enter", code.row(name, b, "hidden"), code.slot("zeros"), "hidden")
+            code.move("enter", code.row(name, b, "hidden"), code.slot("zeros"), "hidden")
     return code.end()
 
 
@@ -178,11 +177,6 @@ def _or_zeros(code: Function, missing: str, address: str) -> str:
     return code.op(f"select i1 {missing}, ptr {code.slot('zeros')}, ptr {address}")
 
 
-def _row(code: Function, way: str, to: str, source: str, width: str) -> None:
-    sizes = ", ".join(f"i64 {code.slot(f'{kind}.{width}')}" for kind in "nsu")
-    code.line(f"call void @recurra_{way}(ptr {to}, ptr {source}, {sizes})")
-
-
 def _groups(plan: Plan) -> list[tuple[int, int, list[int]]]:
     """Gates whose gradients lie side by side: how many gates come before, how many these are, and the place of each."""
     groups, before = [], 0
@@ -200,15 +194,14 @@ def _outcome(plan: Plan, layout: Layout) -> str:
     _input_gradient(code, plan, team)
     real, inputs, count = code.slot("f.hidden"), code.slot("s.input"), code.slot("N")
     for number, gate in enumerate(plan.gates):
-        source, parts = code.gate(plan, gate, "0", 0, gradient=True), _parts(plan, gate)
+        source, parts = code.gate(plan, gate, "0", 0, gradient=True), plan.group(gate)
         step = code.i("mul", code.slot("w.hidden"), parts)
         with code.loop(0, code.slot("n.hidden")) as block:
             lhs = code.address(source, (block, code.slot("u.hidden")))
             row = code.i("add", code.i("mul", real, number), code.i("mul", block, code.slot("s.hidden")))
             out = code.address(code.slot("dweight.input"), (row, inputs))
-            r0, r1 = team.share(code.slot("s.hidden"))
-            rhs = f"ptr {code.slot('X')}, i64 {code.slot('w.input')}, ptr {code.slot('self')}, i64 {count}"
-            code.line(f"call void @recurra_gradient(ptr {out}, i64 {inputs}, i64 {inputs}, ptr {lhs}, i64 {step}, {rhs}, i64 {r0}, i64 {r1})")
+            right = (code.slot("X"), code.slot("w.input"), code.slot("self"))
+            _gradient(code, (out, inputs), (lhs, step), right, count, team.share(code.slot("s.hidden")))
         _bias(code, team, "input", source, step, number, "hidden")
     for each in plan.maps:
         _map_gradient(code, team, each)
@@ -222,12 +215,8 @@ def _outcome(plan: Plan, layout: Layout) -> str:
         for field in plan.fields:
             wide = plan.widths[f"s.{field}"]
             to = code.address(code.slot(f"dfrom.{field}"), (code.whole(code.slot("order"), b), code.slot(f"f.{wide}")))
-            _row(code, "leave", to, code.row(f"dS.{field}", b, wide), wide)
+            code.move("leave", to, code.row(f"dS.{field}", b, wide), wide)
     return code.end()
-
-
-def _parts(plan: Plan, gate: str) -> int:
-    return next((len(each.parts) for each in plan.maps if gate in each.parts[: each.merged]), len(plan.apart))
 
 
 def _bias(code: Function, team: Team, name: str, source: str, step: str, place: int, width: str) -> None:
@@ -246,19 +235,33 @@ def _sums(code: Function, to: str, source: str, step: str, width: str, count: st
 
 
 def _map_gradient(code: Function, team: Team, each: MapPlan) -> None:
-    count, size, step = code.slot("N"), code.slot(f"s.{each.takes}"), code.i("mul", code.slot(f"w.{each.gives}"), len(each.parts))
+    count, size, real = code.slot("N"), code.slot(f"s.{each.takes}"), code.slot(f"s.{each.gives}")
+    step = code.i("mul", code.slot(f"w.{each.gives}"), len(each.parts))
     rows, table = (f"A.{each.name}", "self") if each.reads is None else (f"S.{each.reads}", "before")
     for part, place in zip(each.parts, each.places, strict=True):
         source = code.part(each, part, "0", 0, gradient=True)
         with code.loop(0, code.slot(f"n.{each.gives}")) as block:
             lhs = code.address(source, (block, code.slot(f"u.{each.gives}")))
-            row = code.i("add", code.i("mul", code.slot(f"f.{each.gives}"), place), code.i("mul", block, code.slot(f"s.{each.gives}")))
+            row = code.i("add", code.i("mul", code.slot(f"f.{each.gives}"), place), code.i("mul", block, real))
             out = code.address(code.slot(f"dweight.{each.name}"), (row, size))
-            right = code.address(code.slot(rows), (block, code.slot(f"u.{each.takes}")))
-            r0, r1 = team.share(code.slot(f"s.{each.gives}"))
-            rhs = f"ptr {right}, i64 {code.slot(f'w.{each.takes}')}, ptr {code.slot(table)}, i64 {count}"
-            code.line(f"call void @recurra_gradient(ptr {out}, i64 {size}, i64 {size}, ptr {lhs}, i64 {step}, {rhs}, i64 {r0}, i64 {r1})")
+            start = code.address(code.slot(rows), (block, code.slot(f"u.{each.takes}")))
+            right = (start, code.slot(f"w.{each.takes}"), code.slot(table))
+            _gradient(code, (out, size), (lhs, step), right, count, team.share(real))
         _bias(code, team, each.name, source, step, place, each.gives)
+
+
+def _gradient(
+    code: Function,
+    out: tuple[str, str],
+    lhs: tuple[str, str],
+    rhs: tuple[str, str, str],
+    count: str,
+    rows: tuple[str, str],
+) -> None:
+    """Rows of the gradient of a weight: addresses, each with its step from row to row, and which rows of `rhs` to take."""
+    left = f"ptr {out[0]}, i64 {out[1]}, i64 {out[1]}, ptr {lhs[0]}, i64 {lhs[1]}"
+    right = f"ptr {rhs[0]}, i64 {rhs[1]}, ptr {rhs[2]}, i64 {count}"
+    code.line(f"call void @recurra_gradient({left}, {right}, i64 {rows[0]}, i64 {rows[1]})")
 
 
 def _input_gradient(code: Function, plan: Plan, team: Team) -> None:
@@ -269,14 +272,15 @@ def _input_gradient(code: Function, plan: Plan, team: Team) -> None:
         out, panels = code.row("dX", n0, "input"), code.i("udiv", wide, code.layout.grain)
         for number, (before, count, gates) in enumerate(_groups(plan)):
             gate = plan.gates[gates[0]]
-            lhs, step = code.gate(plan, gate, n0, 0, gradient=True), code.i("mul", rows, _parts(plan, gate))
+            lhs, step = code.gate(plan, gate, n0, 0, gradient=True), code.i("mul", rows, plan.group(gate))
             rhs = code.address(code.slot("QI"), (code.i("mul", wide, rows), before))
             start = f"ptr {code.slot('zeros')}, i64 0" if number == 0 else f"ptr {out}, i64 {wide}"
-            places = f"ptr {lhs}, i64 {step}, ptr {rhs}, i64 {code.i('mul', rows, count)}, ptr null, {start}, ptr {out}, i64 {wide}"
-            code.line(f"call void @recurra_rows({places}, i64 0, i64 {code.i('sub', n1, n0)}, i64 0, i64 {panels})")
+            factors = f"ptr {lhs}, i64 {step}, ptr {rhs}, i64 {code.i('mul', rows, count)}, ptr null"
+            ends = f"i64 0, i64 {code.i('sub', n1, n0)}, i64 0, i64 {panels}"
+            code.line(f"call void @recurra_rows({factors}, {start}, ptr {out}, i64 {wide}, {ends})")
         with code.loop(n0, n1) as n:
             to = code.address(code.slot("dx"), (code.whole(code.slot("places"), n), code.slot("f.input")))
-            _row(code, "leave", to, code.row("dX", n, "input"), "input")
+            code.move("leave", to, code.row("dX", n, "input"), "input")
 
 
 def _worker(plan: Plan, layout: Layout, blocks: list[int]) -> str:

@@ -40,7 +40,7 @@ class Call(NamedTuple):
 
 
 class Size(NamedTuple):
-    """What the memory of a call depends on: B, T, the longest row, all rows' steps, and whether they are kept for the way back."""
+    """What the memory of a call depends on: B, T, the longest row, all rows' steps, whether they are kept, threads."""
 
     batch: int
     steps: int
@@ -87,17 +87,17 @@ class Buffers:
 
     def __init__(self, call: Call, x: Tensor, state: Sequence[Tensor], weights: Mapping[str, Tensor], *, keep: bool) -> None:
         batch, steps, _ = x.shape
-        lengths, team = call.lengths, threads()
+        lengths = call.lengths
         ragged = lengths is not None and not bool((lengths == steps).all())
         span, rows = (int(lengths.max()), int(lengths.sum())) if ragged and lengths is not None else (steps, batch * steps)
-        made = frame(call.cell, call.wiring, x.element_size(), Size(batch, steps, span, rows, ragged, keep, team), call.precision)
-        self.call, self.x, self.weights, self.frame = call, x.contiguous(), weights, made
-        self.plan, self._slots = made.made.plan, made.made.layout.slots
-        self._arguments = made.bare()
+        size = Size(batch, steps, span, rows, ragged, keep, threads())
+        self.frame = laid = frame(call.cell, call.wiring, x.element_size(), size, call.precision)
+        self.x, self.weights, self.plan, self._slots = x.contiguous(), weights, laid.made.plan, laid.made.layout.slots
+        self._arguments = laid.bare()
         self._kept: list[Tensor] = []
         self._ragged = ragged
-        block = aligned(self._block("ahead", made.ahead + made.packed))
-        self._arguments[self._slots["packed"]] = block + made.ahead
+        block = aligned(self._block("ahead", laid.ahead + laid.packed))
+        self._arguments[self._slots["packed"]] = block + laid.ahead
         if ragged:
             assert lengths is not None
             self._sort(lengths, span)
@@ -109,7 +109,7 @@ class Buffers:
         for name, mask in call.noise.items():
             self.give(f"noise.{name}", mask)
         self.give("x", self.x)
-        self.give("zeros", x.new_zeros(max(sizes.w for sizes in made.widths.values())))
+        self.give("zeros", x.new_zeros(max(sizes.w for sizes in laid.widths.values())))
         for field, part in zip(self.plan.fields, state, strict=True):
             self.give(f"from.{field}", part)
         self._give_weights(weights)
@@ -122,7 +122,9 @@ class Buffers:
         self._run(0)
         return y, *ends
 
-    def back(self, cotangents: Sequence[Tensor | None], *, need_x: bool) -> tuple[Tensor | None, list[Tensor], dict[str, Tensor]]:
+    def back(
+        self, cotangents: Sequence[Tensor | None], *, need_x: bool
+    ) -> tuple[Tensor | None, list[Tensor], dict[str, Tensor]]:
         """Sweep backwards: the gradients of x, of the first state, and of every weight by name."""
         self._block("back", self.frame.back[need_x])
         names = ["dy", *(f"dto.{field}" for field in self.plan.fields)]
@@ -133,7 +135,7 @@ class Buffers:
         if dx is not None:
             self.give("dx", dx)
         first = self._fields("dfrom")
-        by_name = {name: torch.empty_like(weight, memory_format=torch.contiguous_format) for name, weight in self.weights.items()}
+        by_name = {name: weight.new_empty(weight.shape) for name, weight in self.weights.items()}
         self._give_weights(by_name, "d")
         self._run(2)
         return dx, first, by_name
@@ -254,7 +256,8 @@ def _ahead(plan: Plan, widths: Mapping[str, Sizes], size: Size, element: int, *,
 
 def _packed(plan: Plan, widths: Mapping[str, Sizes], element: int, precision: Precision) -> dict[str, int]:
     units, gates, weight = widths["hidden"].w, len(plan.gates), precision.bytes(element)
-    counts = {"I": gates * units * widths["input"].f * weight, "bias": gates * units * element, "rates.input": gates * units * element}
+    counts = {"I": gates * units * widths["input"].f * weight}
+    counts |= dict.fromkeys(("bias", "rates.input"), gates * units * element)
     for each in plan.maps:
         parts = len(each.parts) * widths[each.gives].w
         counts |= {f"P.{each.name}": parts * widths[each.takes].s * weight}
@@ -266,8 +269,8 @@ def _packed(plan: Plan, widths: Mapping[str, Sizes], element: int, precision: Pr
 def _back(plan: Plan, widths: Mapping[str, Sizes], size: Size, element: int) -> dict[str, int]:
     units, batch, rows = widths["hidden"].w * element, size.batch, size.rows
     inputs = widths["input"].w
-    counts = {"dX": rows * inputs * element, "QI": len(plan.gates) * units * inputs, "dY": rows * widths[plan.width].w * element}
-    counts["D"] = rows * len(plan.apart) * units
+    counts = {"dX": rows * inputs * element, "QI": len(plan.gates) * units * inputs}
+    counts |= {"dY": rows * widths[plan.width].w * element, "D": rows * len(plan.apart) * units}
     for each in plan.maps:
         parts = len(each.parts) * element
         counts |= {f"D.{each.name}": rows * parts * widths[each.gives].w}

@@ -1,17 +1,21 @@
 """Which engine runs a layer."""
 
 import os
+import warnings
+from functools import cache
 from typing import Any
 
 from torch import Tensor
 
 from recurra.cells import LSTM, Cell, ProjectedLSTM
+from recurra.engine.buffers import Vectors
+from recurra.engine.compile import refusal
 from recurra.engine.compiled import Sweep
 from recurra.engine.engine import Engine, Job
 from recurra.engine.fold import Fold
 from recurra.engine.kernels import TorchKernels
-from recurra.errors import UsageError, near_miss
-from recurra.wirings import Weights, Wiring
+from recurra.errors import SlowWarning, UsageError, near_miss
+from recurra.wirings import Diagonal, Weights, Wiring
 
 __all__ = ["ENGINES", "choose", "run"]
 
@@ -25,7 +29,10 @@ def choose(cell: Cell, wiring: Wiring) -> Engine:
     """The first engine that takes this cell; the environment variable ``RECURRA_ENGINE`` forces one by name."""
     forced = os.environ.get("RECURRA_ENGINE")
     if not forced:
-        return next(engine for engine in _order(cell) if engine.takes(cell, wiring))
+        chosen = next(engine for engine in _order(cell) if engine.takes(cell, wiring))
+        if isinstance(wiring, Vectors) and chosen is not ENGINES["sweep"] and cell not in BEST_BY_TORCH:
+            _warn(cell, chosen.name, refusal(cell, isinstance(wiring, Diagonal)))
+        return chosen
     if forced not in ENGINES:
         raise UsageError(f"RECURRA_ENGINE={forced}: no such engine; {near_miss(forced, ENGINES)}")
     if not ENGINES[forced].takes(cell, wiring):
@@ -39,6 +46,12 @@ def run(engine: Engine, cell: Cell, wiring: Wiring, weights: Weights, job: Job) 
         others = (other for other in _order(cell) if other is not engine)
         engine = next(other for other in others if other.takes(cell, wiring) and other.can(job))
     return engine.run(cell, wiring, weights, job)
+
+
+@cache
+def _warn(cell: Cell, name: str, reason: str) -> None:
+    """Say once why a cell is not compiled."""
+    warnings.warn(f"{cell} runs by the engine {name}, not compiled: {reason}", SlowWarning, stacklevel=4)
 
 
 def _order(cell: Cell) -> list[Engine]:

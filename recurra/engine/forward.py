@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from recurra.cells.cell import Width
 from recurra.engine.layout import Function, Isa, Layout
-from recurra.engine.plan import Plan, Stage
+from recurra.engine.plan import MapPlan, Plan, Stage
 from recurra.engine.rows import index, moments, normalise
 from recurra.engine.team import Team
-from recurra.engine.tile import beginning, product, row_blocks, scaled
+from recurra.engine.tile import VECTORS, beginning, product, row_blocks, scaled, together
 
 __all__ = ["forward", "known"]
 
@@ -44,16 +44,11 @@ def forward(plan: Plan, layout: Layout, isa: Isa) -> str:
     pieces = []
     for number, stage in enumerate(plan.stages):
         if stage.map:
-            pieces += [_block(plan, layout, number, stage, rows) for rows in _blocks(layout, isa, stage)]
+            pieces += [_block(plan, layout, number, stage, rows, isa) for rows in row_blocks(isa.registers)]
         if stage.norms or _outside(plan, stage):
             pieces.append(_points(plan, layout, number, stage))
     ends = [_weights(plan, layout), _rows(plan, layout), _outcome(plan, layout), _worker(plan, layout, isa), _packer(layout)]
     return "\n".join([*pieces, *ends])
-
-
-def _blocks(layout: Layout, isa: Isa, stage: Stage) -> list[int]:
-    assert stage.map
-    return row_blocks(len(stage.map.parts) * layout.forward[stage.map.name], isa.registers)
 
 
 def _outside(plan: Plan, stage: Stage) -> tuple[str, ...]:
@@ -61,23 +56,14 @@ def _outside(plan: Plan, stage: Stage) -> tuple[str, ...]:
     return tuple(name for name in stage.outputs if stage.map is None or plan.widths[name] != stage.map.gives)
 
 
-def _block(plan: Plan, layout: Layout, number: int, stage: Stage, rows: int) -> str:
+def _block(plan: Plan, layout: Layout, number: int, stage: Stage, rows: int, isa: Isa) -> str:
     """The product of a map for some rows and one panel of units, and the pointwise values at once."""
     each, lanes = stage.map, layout.lanes
     assert each
     code = Function(layout, f"forward{number}_{rows}", PLACE)
-    vectors, count = layout.forward[each.name], len(each.parts)
-    sums = vectors * count
+    sums = VECTORS * len(each.parts)
     scratch = code.room(rows * sums)
     slots = [code.i("add", "%slot", r) for r in range(rows)]
-    start = []
-    for slot in slots:
-        line = []
-        for q, part in enumerate(each.parts):
-            merged, bias = q < each.merged, code.address(code.slot(f"b.{each.name}"), (code.slot(f"w.{each.gives}"), q), "%unit")
-            base = code.part(each, part, slot, "%unit") if merged else bias
-            line += [code.load(code.at(base, v * lanes.width)) for v in range(vectors)]
-        start.append(line)
     block = code.i("udiv", "%unit", code.slot(f"u.{each.gives}"))
     head = code.i("mul", block, code.slot(f"u.{each.takes}"))
     if each.reads is None:
@@ -85,31 +71,43 @@ def _block(plan: Plan, layout: Layout, number: int, stage: Stage, rows: int) -> 
     else:
         befores = [code.before(code.i("add", "%row", r)) for r in range(rows)]
         lhs = [code.row(f"S.{each.reads}", before, each.takes, head) for before in befores]
-    size = code.slot(f"s.{each.takes}")
-    precision = layout.precision
-    panel = precision.at(code, code.slot(f"P.{each.name}"), code.i("mul", code.i("mul", "%unit", count), size))
-    sums_of = product(code, lhs, panel, size, beginning(code, start, precision), precision=precision)
-    rates = []
-    if precision.kind == "int8":
-        at_unit = [code.address(code.slot(f"rates.{each.name}"), (code.slot(f"w.{each.gives}"), q), "%unit") for q in range(count)]
-        rates = [code.load(code.at(address, v * lanes.width)) for address in at_unit for v in range(vectors)]
-    for r, line in enumerate(scaled(code, sums_of, start, rates, precision)):
-        for v, value in enumerate(line):
-            code.store(value, code.at(scratch, (r * sums + v) * lanes.width))
+    at_once = together(rows, isa.registers)
+    for q in range(0, len(each.parts), at_once):
+        for r, line in enumerate(_sums(code, each, lhs, slots, range(q, min(q + at_once, len(each.parts))))):
+            for v, value in enumerate(line):
+                code.store(value, code.at(scratch, (r * sums + q * VECTORS + v) * lanes.width))
     outputs = [name for name in stage.outputs if plan.widths[name] == each.gives]
     needed = plan.traced.forward.needs(outputs)
-    with code.loop(0, rows) as r, code.loop(0, vectors) as v:
-        unit = code.i("add", "%unit", code.i("mul", v, lanes.width))
-        row, slot, b = (code.i("add", f"%{name}", r) for name in ("row", "slot", "b"))
+    with code.loop(0, rows) as row_, code.loop(0, VECTORS) as vector_:
+        unit = code.i("add", "%unit", code.i("mul", vector_, lanes.width))
+        row, slot, b = (code.i("add", f"%{name}", row_) for name in ("row", "slot", "b"))
         own = {}
         for q, part in enumerate(each.parts):
-            place = code.i("add", code.i("mul", r, sums), code.i("add", v, q * vectors))
-            value = code.load(code.address(scratch, (place, lanes.width)))
+            at = code.i("add", code.i("mul", row_, sums), code.i("add", vector_, q * VECTORS))
+            value = code.load(code.address(scratch, (at, lanes.width)))
             code.store(value, code.part(each, part, slot, unit))
             own[f"x.{part}" if q < each.merged else f"r.{each.name}.{part}"] = value
         values = known(code, plan, needed - set(own), row, slot, b, unit) | own
         _store(code, plan, code.graph(plan.traced.forward, values, outputs), row, slot, unit)
     return code.end()
+
+
+def _sums(code: Function, each: MapPlan, lhs: list[str], slots: list[str], parts: range) -> list[list[str]]:
+    """Pre-activations of some parts of a map, for some rows and one panel of units."""
+    precision, lanes, size = code.layout.precision, code.lanes, code.slot(f"s.{each.takes}")
+    start, panels, rates = [list[str]() for _ in slots], list[str](), list[str]()
+    for q in parts:
+        first = code.i("add", code.i("mul", code.slot(f"w.{each.gives}"), q), "%unit")
+        panels.append(precision.at(code, code.slot(f"P.{each.name}"), code.i("mul", first, size)))
+        bias = code.at(code.slot(f"b.{each.name}"), first)
+        for line, slot in zip(start, slots, strict=True):
+            base = code.part(each, each.parts[q], slot, "%unit") if q < each.merged else bias
+            line += [code.load(code.at(base, v * lanes.width)) for v in range(VECTORS)]
+        if precision.kind == "int8":
+            rate = code.at(code.slot(f"rates.{each.name}"), first)
+            rates += [code.load(code.at(rate, v * lanes.width)) for v in range(VECTORS)]
+    sums = product(code, lhs, panels, size, beginning(code, start, precision), precision=precision)
+    return scaled(code, sums, start, rates, precision)
 
 
 def _points(plan: Plan, layout: Layout, number: int, stage: Stage) -> str:
@@ -142,36 +140,21 @@ def _store(code: Function, plan: Plan, values: dict[str, str], row: str, slot: s
 def _weights(plan: Plan, layout: Layout) -> str:
     """This thread's share of the weights: maps by panels, in which the units of a vector lie side by side."""
     code = Function(layout, "weights", ("thread", "size"))
-    team, grain = Team(code, "%thread", "%size"), layout.grain
+    team = Team(code, "%thread", "%size")
     with code.when(code.op("icmp eq i64 %thread, 0")):
         _biases(code, plan)
         for vector in plan.vectors:
-            _enter(code, f"V.{vector.name}", f"vector.{vector.name}")
+            code.move("enter", code.slot(f"V.{vector.name}"), code.slot(f"vector.{vector.name}"), "hidden")
         for name in plan.norms:
-            _enter(code, f"scale.{name}", f"weight.{name}")
-            _enter(code, f"shift.{name}", f"bias.{name}")
+            code.move("enter", code.slot(f"scale.{name}"), code.slot(f"weight.{name}"), "hidden")
+            code.move("enter", code.slot(f"shift.{name}"), code.slot(f"bias.{name}"), "hidden")
         if layout.precision.kind == "int8":
             _rates(code, "input", range(len(plan.gates)), "hidden")
             for each in plan.maps:
                 _rates(code, each.name, each.places, each.gives)
-    units, inputs = code.slot("w.hidden"), code.slot("s.input")
-    p0, p1 = team.share(code.i("udiv", units, grain))
-    for number in range(len(plan.gates)):
-        with code.loop(p0, p1) as panel:
-            unit = code.i("mul", panel, grain)
-            first_unit = code.i("add", unit, code.i("mul", units, number))
-            to = layout.precision.at(code, code.slot("I"), code.i("mul", first_unit, inputs))
-            _pack(code, "weight.input", to, unit, number, "hidden", inputs, grain, grain)
+    _pack(code, team, "I", "weight.input", range(len(plan.gates)), "hidden", "input")
     for each in plan.maps:
-        vectors, count = layout.forward[each.name], len(each.parts)
-        width, size = vectors * layout.lanes.width, code.slot(f"s.{each.takes}")
-        p0, p1 = team.share(code.i("udiv", code.slot(f"w.{each.gives}"), width))
-        with code.loop(p0, p1) as panel:
-            unit = code.i("mul", panel, width)
-            first = layout.precision.at(code, code.slot(f"P.{each.name}"), code.i("mul", code.i("mul", unit, count), size))
-            for q, place in enumerate(each.places):
-                to = layout.precision.at(code, first, q * width)
-                _pack(code, f"weight.{each.name}", to, unit, place, each.gives, size, width, count * width)
+        _pack(code, team, f"P.{each.name}", f"weight.{each.name}", each.places, each.gives, each.takes)
     return code.end()
 
 
@@ -182,18 +165,18 @@ def _rows(plan: Plan, layout: Layout) -> str:
     n0, n1 = team.share(code.slot("N"))
     with code.loop(n0, n1) as n:
         place = code.whole(code.slot("places"), n)
-        _row(code, "enter", code.row("X", n, "input"), code.address(code.slot("x"), (place, inputs)), "input")
+        code.move("enter", code.row("X", n, "input"), code.address(code.slot("x"), (place, inputs)), "input")
         for name in plan.noise:
             source = code.address(code.slot(f"noise.{name}"), (place, code.slot("f.hidden")))
-            _row(code, "enter", code.row(f"K.{name}", n, "hidden"), source, "hidden")
+            code.move("enter", code.row(f"K.{name}", n, "hidden"), source, "hidden")
     b0, b1 = team.share(code.slot("B"))
     nowhere = code.i("add", code.slot("B"), code.slot("N"))  # a row of zeros, before which nothing was
     for field in plan.fields:
         width = plan.widths[f"s.{field}"]
         with code.loop(b0, b1) as b:
             source = code.address(code.slot(f"from.{field}"), (code.whole(code.slot("order"), b), code.slot(f"f.{width}")))
-            _row(code, "enter", code.row(f"S.{field}", b, width), source, width)
-        _row(code, "enter", code.row(f"S.{field}", nowhere, width), code.slot("zeros"), width)
+            code.move("enter", code.row(f"S.{field}", b, width), source, width)
+        code.move("enter", code.row(f"S.{field}", nowhere, width), code.slot("zeros"), width)
     return code.end()
 
 
@@ -201,29 +184,28 @@ def _rates(code: Function, name: str, places: Iterable[int], width: Width) -> No
     """The rates of weights held as whole numbers, part by part."""
     for q, place in enumerate(places):
         to = code.address(code.slot(f"rates.{name}"), (code.slot(f"w.{width}"), q))
-        _row(code, "enter", to, code.address(code.slot(f"rate.{name}"), (code.slot(f"f.{width}"), place)), width)
+        code.move("enter", to, code.address(code.slot(f"rate.{name}"), (code.slot(f"f.{width}"), place)), width)
 
 
-def _enter(code: Function, to: str, source: str) -> None:
-    _row(code, "enter", code.slot(to), code.slot(source), "hidden")
-
-
-def _row(code: Function, way: str, to: str, source: str, width: str) -> None:
-    sizes = ", ".join(f"i64 {code.slot(f'{kind}.{width}')}" for kind in "nsu")
-    code.line(f"call void @recurra_{way}(ptr {to}, ptr {source}, {sizes})")
-
-
-def _pack(
-    code: Function, source: str, to: str, unit: str, place: int, width: str, size: str, lanes: int, step: int
-) -> None:
-    """One panel of a part of a weight."""
-    wide, real, all_units = code.slot(f"u.{width}"), code.slot(f"s.{width}"), code.slot(f"f.{width}")
-    block = code.i("udiv", unit, wide)
-    inside = code.i("sub", unit, code.i("mul", block, wide))
-    valid = code.op(f"call i64 @llvm.usub.sat.i64(i64 {real}, i64 {inside})")
-    row = code.i("add", code.i("add", code.i("mul", block, real), inside), code.i("mul", all_units, place))
-    address = code.address(code.slot(source), (row, size))
-    code.line(f"call void @recurra_pack(ptr {to}, i64 {step}, ptr {address}, i64 {size}, i64 {lanes}, i64 {valid})")
+def _pack(code: Function, team: Team, to: str, source: str, places: Iterable[int], gives: Width, takes: str) -> None:
+    """Panels of the parts of a weight, one part after the other."""
+    wide, padded, real = (code.slot(f"{kind}.{gives}") for kind in "wus")
+    size, grain, precision = code.slot(f"s.{takes}"), code.layout.grain, code.layout.precision
+    p0, p1 = team.share(code.i("udiv", wide, grain))
+    for q, place in enumerate(places):
+        with code.loop(p0, p1) as panel:
+            unit = code.i("mul", panel, grain)
+            block = code.i("udiv", unit, padded)
+            inside = code.i("sub", unit, code.i("mul", block, padded))
+            valid = code.op(f"call i64 @llvm.usub.sat.i64(i64 {real}, i64 {inside})")
+            row = code.i(
+                "add", code.i("add", code.i("mul", block, real), inside), code.i("mul", code.slot(f"f.{gives}"), place)
+            )
+            target = precision.at(code, code.slot(to), code.i("mul", code.i("add", unit, code.i("mul", wide, q)), size))
+            weights = code.address(code.slot(source), (row, size))
+            code.line(
+                f"call void @recurra_pack(ptr {target}, i64 {grain}, ptr {weights}, i64 {size}, i64 {grain}, i64 {valid})"
+            )
 
 
 def _biases(code: Function, plan: Plan) -> None:
@@ -238,18 +220,18 @@ def _biases(code: Function, plan: Plan) -> None:
 
     for number, gate in enumerate(plan.gates):
         to = code.address(code.slot("bias"), (units, number))
-        _row(code, "enter", to, source("input", number, "hidden"), "hidden")
+        code.move("enter", to, source("input", number, "hidden"), "hidden")
         for each in plan.maps:
             if gate in each.parts[: each.merged]:
                 added = code.slot(f"b.{each.name}")  # its own place is free until the next loop
-                _row(code, "enter", added, source(each.name, each.places[each.parts.index(gate)], "hidden"), "hidden")
+                code.move("enter", added, source(each.name, each.places[each.parts.index(gate)], "hidden"), "hidden")
                 with code.loop(0, units, code.lanes.width) as unit:
                     here = code.at(to, unit)
                     code.store(code.two("fadd", code.load(here), code.load(code.at(added, unit))), here)
     for each in plan.maps:
         for q in range(each.merged, len(each.parts)):
             to = code.address(code.slot(f"b.{each.name}"), (code.slot(f"w.{each.gives}"), q))
-            _row(code, "enter", to, source(each.name, each.places[q], each.gives), each.gives)
+            code.move("enter", to, source(each.name, each.places[q], each.gives), each.gives)
 
 
 def _outcome(plan: Plan, layout: Layout) -> str:
@@ -263,14 +245,14 @@ def _outcome(plan: Plan, layout: Layout) -> str:
         else:
             source = code.row(f"S.{plan.y}", code.i("add", n, code.slot("B")), plan.width)
         to = code.address(code.slot("y"), (code.whole(code.slot("places"), n), code.slot(f"f.{plan.width}")))
-        _row(code, "leave", to, source, plan.width)
+        code.move("leave", to, source, plan.width)
     b0, b1 = team.share(code.slot("B"))
     for field in plan.fields:
         width = plan.widths[f"s.{field}"]
         with code.loop(b0, b1) as b:
             to = code.address(code.slot(f"to.{field}"), (code.whole(code.slot("order"), b), code.slot(f"f.{width}")))
             source = code.row(f"S.{field}", code.whole(code.slot("last"), b), width)
-            _row(code, "leave", to, source, width)
+            code.move("leave", to, source, width)
     return code.end()
 
 
@@ -299,9 +281,8 @@ def _worker(plan: Plan, layout: Layout, isa: Isa) -> str:
             for number, stage in enumerate(plan.stages):
                 if stage.map:
                     units = (u0, u1) if stage.map.gives == "hidden" else (v0, v1)
-                    width = layout.forward[stage.map.name] * layout.lanes.width
-                    with code.loop(units[0], units[1], width) as unit:
-                        for b, rows in code.blocks(b0, stop, _blocks(layout, isa, stage)):
+                    with code.loop(units[0], units[1], layout.grain) as unit:
+                        for b, rows in code.blocks(b0, stop, row_blocks(isa.registers)):
                             places = f"i64 {code.i('add', first, b)}, i64 {code.i('add', place, b)}, i64 {b}, i64 {unit}"
                             code.line(f"call void @forward{number}_{rows}(ptr %a, {places})")
                 if stage.norms or _outside(plan, stage):
@@ -335,11 +316,6 @@ def _input(code: Function, plan: Plan, team: Team, rows: tuple[str, str], origin
         rate = code.address(code.slot("rates.input"), (units, number)) if precision.kind == "int8" else "null"
         bias = code.address(code.slot("bias"), (units, number))
         out = code.gate(plan, gate, slot, 0)
-        step = code.i("mul", units, _group(plan, gate))
+        step = code.i("mul", units, plan.group(gate))
         places = f"ptr {lhs}, i64 {wide}, ptr {rhs}, i64 {inputs}, ptr {rate}, ptr {bias}, i64 0, ptr {out}, i64 {step}"
         code.line(f"call void @recurra_rows({places}, i64 0, i64 {count}, i64 {p0}, i64 {p1})")
-
-
-def _group(plan: Plan, gate: str) -> int:
-    """How many parts lie in a row of the group that has a gate."""
-    return next((len(each.parts) for each in plan.maps if gate in each.parts[: each.merged]), len(plan.apart))

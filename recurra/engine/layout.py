@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from recurra.engine.plan import MapPlan, Plan
 from recurra.engine.precision import FULL, Precision
@@ -14,7 +14,8 @@ __all__ = ["WIDTHS", "Function", "Isa", "Layout", "layout"]
 WIDTHS = ("hidden", "projected", "input")
 """Widths of rows. Each has five numbers: n blocks of s numbers padded to u; w = n u and f = n s in all."""
 
-NUMBERS = ("T", "N", "B", "steps", "chunk", "keep", "ready", "ragged", "by_units", "team", *(f"{n}.{w}" for w in WIDTHS for n in "nsuwf"))
+COUNTS = ("T", "N", "B", "steps", "chunk", "keep", "ready", "ragged", "by_units", "team")
+NUMBERS = (*COUNTS, *(f"{kind}.{width}" for width in WIDTHS for kind in "nsuwf"))
 BLOCKS = ("ahead", "packed", "back")
 
 
@@ -26,15 +27,14 @@ class Isa(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Lanes, vectors of a panel of each map, units in a grain (every block is whole grains), and the slots of the arguments.
+    """Lanes, precision of weights, units in a grain (a panel's; every block is whole grains), and the slots of the arguments.
 
-    `slots` are names with their places: numbers, then addresses of tensors of the user, then places in three blocks of memory, in
-    bytes: what the way `ahead` makes, weights as they are `packed`, and what the way `back` makes.
+    `slots` are names with their places: numbers, then addresses of tensors of the user, then places, in bytes, in three blocks
+    of memory: what the way `ahead` makes, weights as they are `packed`, and what the way `back` makes.
     """
 
     lanes: Lanes
     precision: Precision
-    forward: dict[str, int]
     grain: int
     slots: dict[str, int]
     ahead: tuple[str, ...]
@@ -45,15 +45,14 @@ class Layout(NamedTuple):
 def layout(plan: Plan, isa: Isa, size: int, precision: Precision = FULL) -> Layout:
     """The layout of a plan for numbers of `size` bytes, and weights held in a precision of their own."""
     lanes = Lanes(isa.bytes // size, size)
-    forward = {each.name: 2 if len(each.parts) <= 2 else 1 for each in plan.maps}
-    both = [f"{kind}.{name}" for name in ("input", *(each.name for each in plan.maps), *plan.norms) for kind in ("weight", "bias")]
-    both += [f"vector.{each.name}" for each in plan.vectors]
-    rates = ["input", *(each.name for each in plan.maps)] if precision.kind == "int8" else []
+    maps, vectors = [each.name for each in plan.maps], [each.name for each in plan.vectors]
+    both = [f"{kind}.{name}" for name in ("input", *maps, *plan.norms) for kind in ("weight", "bias")]
+    both += [f"vector.{name}" for name in vectors]
+    rates = ["input", *maps] if precision.kind == "int8" else []
     given = ["x", "y", "starts", "order", "resets", "zeros", *both, *(f"noise.{name}" for name in plan.noise)]
     given += [f"rate.{name}" for name in rates]
-    given += [f"{way}.{field}" for way in ("from", "to") for field in plan.fields]
-    given += ["dx", "dy", *(f"d{name}" for name in both), *(f"d{way}.{field}" for way in ("from", "to") for field in plan.fields)]
-    maps, vectors = [each.name for each in plan.maps], [each.name for each in plan.vectors]
+    ends = [f"{way}.{field}" for way in ("from", "to") for field in plan.fields]
+    given += [*ends, "dx", "dy", *(f"d{name}" for name in (*both, *ends))]
     ahead = ["places", "before", "self", "last", "own_starts", "own_order", "X", "G", "Y", *(f"M.{name}" for name in maps)]
     ahead += [*(f"A.{name}" for name in plan.saved), *(f"N.{name}" for name in plan.norms)]
     ahead += [*(f"S.{field}" for field in plan.fields), *(f"K.{name}" for name in plan.noise)]
@@ -65,7 +64,7 @@ def layout(plan: Plan, isa: Isa, size: int, precision: Precision = FULL) -> Layo
     if not plan.in_place:
         back += ["D", *(f"D.{name}" for name in maps)]
     slots = {name: place for place, name in enumerate([*NUMBERS, *BLOCKS, *given, *ahead, *packed, *back])}
-    return Layout(lanes, precision, forward, lanes.width * VECTORS, slots, tuple(ahead), tuple(packed), tuple(back))
+    return Layout(lanes, precision, lanes.width * VECTORS, slots, tuple(ahead), tuple(packed), tuple(back))
 
 
 class Function(Code):
@@ -74,7 +73,8 @@ class Function(Code):
     def __init__(self, layout: Layout, name: str, numbers: Sequence[str] = ()) -> None:
         super().__init__(layout.lanes)
         self.layout, self._room = layout, list[str]()
-        self._head = f"define internal void @{name}(ptr noalias %a{''.join(f', i64 %{number}' for number in numbers)}) noinline {{\nentry:"
+        parameters = ", ".join(["ptr noalias %a", *(f"i64 %{number}" for number in numbers)])
+        self._head = f"define internal void @{name}({parameters}) noinline {{\nentry:"  # inlined, they would take twice as long
 
     def slot(self, name: str) -> str:
         """An argument, a number or an address."""
@@ -115,6 +115,11 @@ class Function(Code):
         if place:
             terms.append((wide, place))
         return self.address(self.slot(slot), *terms, *([unit] if unit != 0 else []))
+
+    def move(self, way: Literal["enter", "leave"], to: str, source: str, width: str) -> None:
+        """A row inwards, padded, or outwards; see :mod:`recurra.engine.packing`."""
+        sizes = ", ".join(f"i64 {self.slot(f'{kind}.{width}')}" for kind in "nsu")
+        self.line(f"call void @recurra_{way}(ptr {to}, ptr {source}, {sizes})")
 
     def before(self, row: str) -> str:
         """Where the state before a row of the packed batch lies."""

@@ -1,4 +1,4 @@
-"""How a traced cell runs: which products, norms and pointwise stages, in what order, and which gates share one pre-activation."""
+"""How a traced cell runs: products, norms and pointwise stages in their order, and which gates share one pre-activation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -15,8 +15,8 @@ __all__ = ["MapPlan", "Plan", "Segment", "Stage", "Vector", "plan"]
 class MapPlan(NamedTuple):
     """One map: its parts with those first that are `merged`, each part's place in the weight, and the state field it reads.
 
-    A merged part meets the gate of its name only in a sum, so both have one pre-activation. `reads` is None where the map reads a
-    value of the step.
+    A merged part meets the gate of its name only in a sum, so both have one pre-activation. `reads` is None where the map reads
+    a value of the step.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Stage(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """Backwards: the gradients of what went into norms, pointwise gradients, then products of the maps whose gradients are whole."""
+    """Backwards: gradients of what went into norms, pointwise gradients, then products of maps whose gradients are whole."""
 
     norms: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -86,6 +86,10 @@ class Plan(NamedTuple):
     def width(self) -> Width:
         """Width of y."""
         return self.widths["y"]
+
+    def group(self, gate: str) -> int:
+        """How many parts lie in a row of the group that a gate belongs to."""
+        return next((len(each.parts) for each in self.maps if gate in each.parts[: each.merged]), len(self.apart))
 
 
 def plan(cell: Cell, traced: Traced) -> Plan:

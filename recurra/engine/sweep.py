@@ -1,7 +1,7 @@
 """The whole program of a cell in LLVM's language.
 
-Rows are packed by length, time first: step t has the rows `starts[t]` to `starts[t + 1]`, those still alive, so that finished rows
-cost nothing. All of a call happens in here: packing the weights, input products, the loop over time, gradients of the weights.
+Rows are packed by length, time first: step t has the rows `starts[t]` to `starts[t + 1]`, those still alive, so that finished
+rows cost nothing. All of a call happens in here: packing weights, input products, the loop over time, gradients of the weights.
 """
 
 from recurra.engine.backward import backward

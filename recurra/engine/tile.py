@@ -5,44 +5,49 @@ from collections.abc import Sequence
 from recurra.engine.precision import FULL, Precision
 from recurra.engine.vector import Code, Lanes
 
-__all__ = ["VECTORS", "beginning", "product", "products", "row_blocks", "scaled"]
+__all__ = ["VECTORS", "beginning", "product", "products", "row_blocks", "scaled", "together"]
 
 VECTORS = 2
-"""Vectors of a panel of the large products."""
+"""Vectors of a panel."""
 
 DEPTH = 512  # how far a tile goes along k before the next rows take the same panel out of the cache
-ROWS = 128  # rows of the batch whose gradient is added up at a time
+ROWS = 128  # rows of the batch whose gradient is added up at a time, so that rounding does not grow with their number
 
 
-def row_blocks(vectors: int, registers: int) -> list[int]:
-    """How many rows a tile of `vectors` sums a row may have: as many as fit, then fewer for what is left."""
-    most = max(1, (registers - vectors - 2) // vectors)
+def row_blocks(registers: int) -> list[int]:
+    """How many rows a tile may have: as many as there are registers for, then fewer for what is left."""
+    most = (registers - VECTORS - 2) // VECTORS
     return sorted({min(most, 12), *(m for m in (4, 2, 1) if m < most)}, reverse=True)
+
+
+def together(rows: int, registers: int) -> int:
+    """How many panels a tile of few rows takes at once, so that there are sums enough to keep the processor busy."""
+    return max(1, (registers - 4) // (VECTORS * (rows + (rows > 1))))
 
 
 def product(
     code: Code,
     lhs: Sequence[str],
-    panel: str,
+    panels: Sequence[str],
     count: str,
     start: Sequence[Sequence[str]],
     step: str | int = 1,
     repeats: tuple[str | int, str | int] = (1, 0),
     precision: Precision = FULL,
 ) -> list[list[str]]:
-    """sums[row][v] = start[row][v] + sum over k < count of lhs[row][k * step] * panel[k][v], in the order of k.
+    """sums[row][v] = start[row][v] + sum over k < count of lhs[row][k * step] * panels[k][v], in the order of k.
 
     Args:
         code: where the instructions go.
         lhs: the address of each row's first number.
-        panel: the address of weights packed as (k, vector, lane).
+        panels: addresses of weights packed as (k, vector, lane), each of VECTORS vectors; v counts through all of them.
         count: how many k there are, at least 1.
         start: what each sum starts from.
         step: numbers from one k to the next in a row.
-        repeats: how often all this is done, and how far each row moves on each time; the panel just goes on.
-        precision: what the panel is made of.
+        repeats: how often all this is done, and how far each row moves on each time; the panels just go on.
+        precision: what the panels are made of.
     """
-    vectors, width, kind = len(start[0]), code.lanes.width, code.lanes.vector
+    vectors, width, kind = VECTORS * len(panels), code.lanes.width, code.lanes.vector
     times, far = repeats
     entry, outer, body, latch, done = (code.block() for _ in range(5))
 
@@ -62,14 +67,16 @@ def product(
     code.label(outer)
     code.line(f"{time} = phi i64 [0, %{entry}], [{next_time}, %{latch}]")
     phis(begun, [(entry, start), (latch, after)])
-    first = precision.at(code, panel, code.i("mul", code.i("mul", time, count), vectors * width))
+    behind = code.i("mul", code.i("mul", time, count), VECTORS * width)
+    first = [precision.at(code, panel, behind) for panel in panels]
     moved = [code.address(address, (time, far)) for address in lhs]
     code.line(f"br label %{body}")
     code.label(body)
     code.line(f"{k} = phi i64 [0, %{outer}], [{following}, %{body}]")
     phis(sums, [(outer, begun), (body, after)])
-    row = precision.at(code, first, code.i("mul", k, vectors * width))
-    weights = [precision.load(code, precision.at(code, row, v * width)) for v in range(vectors)]
+    at_k = code.i("mul", k, VECTORS * width)
+    rows = [precision.at(code, panel, at_k) for panel in first]
+    weights = [precision.load(code, precision.at(code, row, v * width)) for row in rows for v in range(VECTORS)]
     along = k if step == 1 else code.i("mul", k, step)
     suffix = f"v{width}f{8 * code.lanes.size}"
     for r, address in enumerate(moved):
@@ -90,15 +97,15 @@ def products(lanes: Lanes, registers: int, precision: Precision) -> str:
     """Functions for large products.
 
     ``recurra_rows(lhs, step, rhs, count, rate, start, start_step, out, out_step, r0, r1, p0, p1)``: rows r0 to r1 of
-    out = start + lhs rhs, where rhs is packed in panels of VECTORS vectors, of which p0 to p1 are taken. Weights in 8 bits
-    have a rate for each column.
+    out = start + lhs rhs, where rhs is packed in panels of VECTORS vectors, of which p0 to p1 are taken. Weights in 8
+    bits have a rate for each column.
 
     ``recurra_gradient(out, out_step, columns, lhs, step, rhs, rhs_step, table, count, r0, r1)``: rows r0 to r1 of
     out[r, c] = sum over n < count of lhs[n * step + r] * rhs[table[n] * rhs_step + c].
 
     ``recurra_columns(out, columns, src, step, count)``: out[c] = sum over n < count of src[n * step + c].
     """
-    blocks = row_blocks(VECTORS, registers)
+    blocks = row_blocks(registers)
     tiles = [tile for rows in blocks for tile in (_rows_tile(lanes, rows, precision), _gradient_tile(lanes, rows))]
     return "\n".join([*tiles, _rows(lanes, blocks, precision), _gradient(lanes, blocks), _columns(lanes)])
 
@@ -135,7 +142,7 @@ def _rows_tile(lanes: Lanes, rows: int, precision: Precision) -> str:
         for name, step in (("lhs", "step"), ("start", "start_step"), ("out", "out_step"))
     )
     begun = [[code.load(code.at(address, v * lanes.width)) for v in range(VECTORS)] for address in start]
-    sums = product(code, lhs, "%rhs", "%count", beginning(code, begun, precision), precision=precision)
+    sums = product(code, lhs, ["%rhs"], "%count", beginning(code, begun, precision), precision=precision)
     rates = [code.load(code.at("%rate", v * lanes.width)) for v in range(VECTORS)] if precision.kind == "int8" else []
     for address, line in zip(out, scaled(code, sums, begun, rates, precision), strict=True):
         for v, value in enumerate(line):
@@ -159,8 +166,8 @@ def _rows(lanes: Lanes, blocks: Sequence[int], precision: Precision) -> str:
         for m, rows in code.blocks("%r0", "%r1", blocks):
             lhs, start = code.address("%lhs", (m, "%step"), k), code.address(begin, (m, begin_step))
             out = code.address("%out", (m, "%out_step"), column)
-            places = f"ptr {lhs}, i64 %step, ptr {rhs}, i64 {count}, ptr {rate}, ptr {start}, i64 {begin_step}, ptr {out}, i64 %out_step"
-            code.line(f"call void @rows_{rows}({places})")
+            factors = f"ptr {lhs}, i64 %step, ptr {rhs}, i64 {count}, ptr {rate}"
+            code.line(f"call void @rows_{rows}({factors}, ptr {start}, i64 {begin_step}, ptr {out}, i64 %out_step)")
     return code.end()
 
 
@@ -170,17 +177,11 @@ def _gradient_tile(lanes: Lanes, rows: int) -> str:
     masks = [code.inside(str(v * lanes.width), "%columns") for v in range(VECTORS)]
     out = [[code.address("%out", ("%out_step", r), v * lanes.width) for v in range(VECTORS)] for r in range(rows)]
     zero, kind = code.constant(0.0), lanes.vector
-    start = [
-        [
-            code.op(f"select i1 %fresh, {kind} {zero}, {kind} {code.masked_load(address, mask)}")
-            for address, mask in zip(line, masks, strict=True)
-        ]
-        for line in out
-    ]
     lhs = [code.at("%lhs", r) for r in range(rows)]
-    for line, sums in zip(out, product(code, lhs, "%rhs", "%count", start, "%step"), strict=True):
+    for line, sums in zip(out, product(code, lhs, ["%rhs"], "%count", [[zero] * VECTORS] * rows, "%step"), strict=True):
         for address, mask, value in zip(line, masks, sums, strict=True):
-            code.masked_store(value, address, mask)
+            before = code.op(f"select i1 %fresh, {kind} {zero}, {kind} {code.masked_load(address, mask)}")
+            code.masked_store(code.two("fadd", before, value), address, mask)
     return code.end()
 
 
@@ -207,17 +208,25 @@ def _gradient(lanes: Lanes, blocks: Sequence[int]) -> str:
 
 def _columns(lanes: Lanes) -> str:
     code = _function(lanes, "@recurra_columns(ptr %out, i64 %columns, ptr %src, i64 %step, i64 %count)")
-    width = VECTORS * lanes.width
-    sums = code.op(f"alloca [{VECTORS} x {lanes.vector}], align 64")
+    width, places = VECTORS * lanes.width, range(0, VECTORS * lanes.width, lanes.width)
+    block, total = (code.op(f"alloca [{VECTORS} x {lanes.vector}], align 64") for _ in range(2))
+
+    def clear(sums: str) -> None:
+        for v in places:
+            code.store(code.constant(0.0), code.at(sums, v))
+
+    def add(sums: str, more: str) -> None:
+        for v in places:
+            code.store(code.two("fadd", code.load(code.at(sums, v)), code.load(code.at(more, v))), code.at(sums, v))
+
     with code.loop(0, "%columns", width) as column:
-        for v in range(VECTORS):
-            code.store(code.constant(0.0), code.at(sums, v * lanes.width))
-        with code.loop(0, "%count") as n:
-            row = code.address("%src", (n, "%step"), column)
-            for v in range(VECTORS):
-                total = code.at(sums, v * lanes.width)
-                code.store(code.two("fadd", code.load(total), code.load(code.at(row, v * lanes.width))), total)
-        for v in range(VECTORS):
-            mask = code.inside(code.i("add", column, v * lanes.width), "%columns")
-            code.masked_store(code.load(code.at(sums, v * lanes.width)), code.address("%out", column, v * lanes.width), mask)
+        clear(total)
+        with code.loop(0, "%count", ROWS) as n:
+            clear(block)
+            with code.loop(n, code.least(code.i("add", n, ROWS), "%count")) as q:
+                add(block, code.address("%src", (q, "%step"), column))
+            add(total, block)
+        for v in places:
+            mask = code.inside(code.i("add", column, v), "%columns")
+            code.masked_store(code.load(code.at(total, v)), code.address("%out", column, v), mask)
     return code.end()

@@ -126,7 +126,8 @@ class Code:
         """The lanes of `mask` to memory."""
         n, v = self.lanes.width, self.lanes.vector
         suffix = f"v{n}f{8 * self.lanes.size}.p0"
-        self.line(f"call void @llvm.masked.store.{suffix}({v} {vector}, ptr {address}, i32 {self.lanes.size}, <{n} x i1> {mask})")
+        where = f"ptr {address}, i32 {self.lanes.size}, <{n} x i1> {mask}"
+        self.line(f"call void @llvm.masked.store.{suffix}({v} {vector}, {where})")
 
     def total(self, vector: str) -> str:
         """The sum of the lanes, in every lane."""
