@@ -9,6 +9,9 @@ from typing import Any
 
 import recurra
 from benchmarks.machine import RESULTS
+from recurra.bench import Result
+from recurra.bench.page import summary
+from recurra.bench.pictures import pictures
 from recurra.report import learning_curve
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -29,7 +32,7 @@ def main() -> None:
             _draw(path.stem, result)
             sections.append(_section(path.stem, result))
         else:
-            sections.append(_speed(result))
+            sections.append(_speed(path.stem, result))
     (DOCS / "quality.md").write_text("\n".join(sections))
 
 
@@ -58,26 +61,13 @@ def _section(name: str, result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _speed(result: dict[str, Any]) -> str:
-    machine = result["machine"]
-    lines = [
-        f"## {result['title']}",
-        "",
-        f"`scripts/quality engine`: one run, interleaved, medians, on {machine['cores']} cores of {machine['processor']}, "
-        f"{machine['threads']} threads, torch {machine['torch']}. Ratios: the peer's time over that of the sweep; shares: "
-        "that of the speed of `A @ A` (1024 x 1024) in the same run. Milliseconds are the sweep's.",
-        "",
-        "| cell | B, T, H | beside | training | ms | share | inference | ms | share |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in result["rows"]:
-        cells = [row["cell"], f"{row['batch']}, {row['steps']}, {row['units']}", row["peer"]]
-        for way in ("training", "inference"):
-            cells += [f"{row[way]:.2f}x", f"{row[f'{way}_ms']:.2f}", f"{row[f'{way}_share']:.0%}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    for name, mean in result["means"].items():
-        lines.append(f"| **{name}** | geometric mean | | **{mean['training']:.2f}x** | | | **{mean['inference']:.2f}x** | | |")
-    return "\n".join([*lines, ""])
+def _speed(name: str, table: dict[str, Any]) -> str:
+    result = Result.of(table)
+    drawn = {f"images/{name}-{picture}": content for picture, content in pictures(result).items()}
+    (DOCS / "images").mkdir(exist_ok=True)
+    for picture, content in drawn.items():
+        (DOCS / picture).write_bytes(content)
+    return "\n".join(summary(result, list(drawn), level=2))
 
 
 def _draw(name: str, result: dict[str, Any]) -> None:
