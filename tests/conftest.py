@@ -1,6 +1,7 @@
 """One small trained run that many tests look at; none of them changes it."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ def sentences(count: int, seed: int = 0) -> str:
     """Lines of eight random words, the first one always the same."""
     chance = random.Random(seed)
     return "".join(f"once {' '.join(chance.choice(WORDS) for _ in range(7))}.\n" for _ in range(count))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the engine compiles in tests stays among the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECURRA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

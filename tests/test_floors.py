@@ -12,7 +12,7 @@ import recurra
 ROOT = Path(recurra.__file__).parent
 FLOORS = [  # from the bottom; what stands on one line does not import each other
     ["errors"],
-    ["state", "lengths", "store"],
+    ["state", "lengths", "store", "cache"],
     ["cells"],
     ["wirings"],
     ["engine"],

@@ -14,6 +14,9 @@ import typer
 from rich.table import Table
 from typer.core import TyperGroup
 
+from recurra.bench import Bench
+from recurra.cli.bench import bench
+from recurra.cli.cache import cache
 from recurra.cli.words import option_help, split
 from recurra.errors import RecurraError, ResourceError, UsageError
 from recurra.tasks.console import terminal
@@ -32,7 +35,7 @@ class _InOrder(TyperGroup):
     """Commands in the order of a run's life."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = ["train", "resume", "evaluate", "predict", "generate", "tasks", "cells"]
+        order = ["train", "resume", "evaluate", "predict", "generate", "tasks", "cells", "bench", "cache"]
         return sorted(self.commands, key=lambda name: order.index(name) if name in order else len(order))
 
 
@@ -191,6 +194,10 @@ def cells(
             for name, layer in layers.items()
         ],
     )
+
+
+app.command(epilog=option_help(Bench))(bench)
+app.command()(cache)
 
 
 def _open(folder: Path) -> "Run":

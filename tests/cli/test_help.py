@@ -8,7 +8,7 @@ from recurra.errors import UsageError
 from recurra.tasks.options import TASKS, Options, Text, TextGeneration, described
 from tests.cli.process import recurra
 
-COMMANDS = ["train", "resume", "evaluate", "predict", "generate", "tasks", "cells"]
+COMMANDS = ["train", "resume", "evaluate", "predict", "generate", "tasks", "cells", "cache"]
 
 
 class TestHelp:
@@ -35,7 +35,9 @@ class TestHelp:
         assert "Usage: " in done.stdout + done.stderr
         assert "text" in done.stdout + done.stderr or "train" in done.stdout + done.stderr
 
-    @pytest.mark.parametrize("words", [[], ["--help"], ["train", "text", "--help"], ["generate", "--help"], ["tasks"]])
+    @pytest.mark.parametrize(
+        "words", [[], ["--help"], ["train", "text", "--help"], ["generate", "--help"], ["tasks"], ["cache"]]
+    )
     def test_it_needs_neither_torch_nor_numpy(self, words: list[str]) -> None:
         code = (
             "import sys, recurra.cli\n"
