@@ -4,7 +4,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check docs quality clean
+.PHONY: help demo test check docs bench quality clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -25,6 +25,9 @@ check: $(VENV)/ready  ## ruff, mypy, floors, examples in docstrings
 
 docs: $(VENV)/ready  ## build the pages into docs/_build/html
 	@scripts/docs
+
+bench: $(VENV)/ready  ## layers beside torch.nn and other peers (half an hour; nothing else should run beside it)
+	@$(BIN)/recurra bench
 
 quality: $(VENV)/ready  ## long runs on real data; results in benchmarks/results
 	@scripts/quality

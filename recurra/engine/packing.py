@@ -60,11 +60,34 @@ def _leave(lanes: Lanes) -> str:
 
 
 def _pack(lanes: Lanes, precision: Precision) -> str:
-    code = _function(lanes, "@recurra_pack(ptr %to, i64 %step, ptr %from, i64 %k, i64 %count, i64 %valid)")
-    number, size = lanes.number, lanes.size
-    with code.loop(0, code.least("%valid", "%count")) as lane, code.loop(0, "%k") as k:
-        value = code.op(f"load {number}, ptr {code.address('%from', (lane, '%k'), k)}, align {size}")
-        precision.store(code, value, "%to", code.i("add", code.i("mul", k, "%step"), lane))
-    with code.loop("%valid", "%count") as lane, code.loop(0, "%k") as k:
-        precision.store(code, "0.0", "%to", code.i("add", code.i("mul", k, "%step"), lane))
+    """Squares of rows and columns, turned in registers; at the ends they are filled up with zeros."""
+    code, n = _function(lanes, "@recurra_pack(ptr %to, i64 %step, ptr %from, i64 %k, i64 %count, i64 %valid)"), lanes.width
+    with code.loop(0, "%count", n) as lane, code.loop(0, "%k", n) as k:
+        here = code.op(f"call i64 @llvm.usub.sat.i64(i64 %valid, i64 {lane})")
+        rows = code.least(here, str(n))
+        columns = code.least(code.i("sub", "%k", k), str(n))
+        square = [_row_of(code, r, rows, columns, lane, k) for r in range(n)]
+        for column, vector in enumerate(_turned(code, square)):
+            with code.when(code.op(f"icmp ult i64 {column}, {columns}")):
+                place = code.i("add", code.i("mul", code.i("add", k, column), "%step"), lane)
+                precision.store(code, vector, precision.at(code, "%to", place))
     return code.end()
+
+
+def _row_of(code: Code, r: int, rows: str, columns: str, lane: str, k: str) -> str:
+    """Row r of a square: as many columns as there are, none behind the last row."""
+    there = code.op(f"select i1 {code.op(f'icmp ult i64 {r}, {rows}')}, i64 {columns}, i64 0")
+    return code.masked_load(code.address("%from", (code.i("add", lane, r), "%k"), k), code.inside("0", there))
+
+
+def _turned(code: Code, square: list[str]) -> list[str]:
+    """Rows become columns: halves are interleaved as often as the width can be halved."""
+    n, kind = code.lanes.width, code.lanes.vector
+    low, high = (", ".join(f"i32 {first + k // 2 + (n if k % 2 else 0)}" for k in range(n)) for first in (0, n // 2))
+    for _ in range(n.bit_length() - 1):
+        square = [
+            code.op(f"shufflevector {kind} {square[i]}, {kind} {square[i + n // 2]}, <{n} x i32> <{half}>")
+            for i in range(n // 2)
+            for half in (low, high)
+        ]
+    return square

@@ -42,16 +42,18 @@ class Precision(NamedTuple):
             return code.op(f"bitcast <{n} x i32> {code.op(f'shl <{n} x i32> {wide}, splat (i32 16)')} to {code.lanes.vector}")
         return code.op(f"sitofp <{n} x i32> {code.op(f'sext <{n} x i8> {held} to <{n} x i32>')} to {code.lanes.vector}")
 
-    def store(self, code: Code, number: str, base: str, index: str) -> None:
-        """One number into an array of weights; it has been rounded to what can be held."""
+    def store(self, code: Code, vector: str, address: str) -> None:
+        """A vector of weights to memory; they have been rounded to what can be held."""
+        if self.kind == "full":
+            code.store(vector, address)
+            return
+        n, bits = code.lanes.width, 8 * self.bytes(4)
         if self.kind == "bfloat16":
-            bits = code.op(f"lshr i32 {code.op(f'bitcast float {number} to i32')}, 16")
-            value, kind = code.op(f"trunc i32 {bits} to i16"), "i16"
-        elif self.kind == "int8":
-            value, kind = code.op(f"fptosi float {number} to i8"), "i8"
+            whole = code.op(f"bitcast {code.lanes.vector} {vector} to <{n} x i32>")
+            held = code.op(f"trunc <{n} x i32> {code.op(f'lshr <{n} x i32> {whole}, splat (i32 16)')} to <{n} x i16>")
         else:
-            value, kind = number, code.lanes.number
-        code.line(f"store {kind} {value}, ptr {self.at(code, base, index)}, align {self.bytes(code.lanes.size)}")
+            held = code.op(f"fptosi {code.lanes.vector} {vector} to <{n} x i8>")
+        code.line(f"store <{n} x i{bits}> {held}, ptr {address}, align {bits // 8}")
 
 
 FULL = Precision()

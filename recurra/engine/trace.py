@@ -6,7 +6,10 @@ stay outside. A diagonal map is pointwise itself, so it is part of the graph.
 """
 
 import math
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.fx import Graph as FxGraph
 from torch.fx import Node
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from recurra.cells import Cell
 from recurra.cells.cell import Map, Width
@@ -72,9 +76,13 @@ class Traced(NamedTuple):
     cuts: tuple[str, ...]
 
 
+ALONE = RLock()  # torch's tracer knows one thread at a time
+
+
 def trace(cell: Cell, diagonal: bool) -> Traced:
     """Trace a cell, whose maps are one weight for each unit where they are `diagonal`; Untraceable says why it cannot be."""
-    first, second = _trace(cell, diagonal, 2), _trace(cell, diagonal, 3)
+    with ALONE:
+        first, second = _trace(cell, diagonal, 2), _trace(cell, diagonal, 3)
     if repr(first) != repr(second):  # a constant may be NaN, which equals nothing
         raise Untraceable("step depends on the number of units")
     return first
@@ -140,12 +148,36 @@ def _trace(cell: Cell, diagonal: bool, size: int) -> Traced:
     except Untraceable:
         raise
     except Exception as error:
-        raise Untraceable(f"step raises {type(error).__name__} under the tracer: {str(error).splitlines()[0]}") from error
-    return Traced(
-        _graph(ahead.graph, list(inputs), outputs),
-        _graph(back.graph, [*inputs, *(f"d.{name}" for name in outputs)], [f"g.{name}" for name in inputs]),
-        cuts,
-    )
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((f" (line {frame.lineno})" for frame in reversed(frames) if frame.name == "step"), "")
+        reason = str(error).partition("\n")[0]
+        raise Untraceable(f"step raises {type(error).__name__} under the tracer{line}: {reason}") from error
+    try:
+        return Traced(
+            _graph(ahead.graph, list(inputs), outputs),
+            _graph(back.graph, [*inputs, *(f"d.{name}" for name in outputs)], [f"g.{name}" for name in inputs]),
+            cuts,
+        )
+    except Untraceable as error:
+        with _Witness(error.op, cell.step.__code__.co_filename) as witness:
+            forward(*samples)
+        if not witness.line:
+            raise
+        raise Untraceable(f"{error} ({Path(witness.file).name}, line {witness.line})", error.op) from None
+
+
+class _Witness(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees which line of a file calls an operation first."""
+
+    def __init__(self, op: str, file: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.op, self.file, self.line = op, file, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if str(func) == self.op and not self.line:
+            frames = reversed(traceback.extract_stack())
+            self.line = next((frame.lineno or 0 for frame in frames if frame.filename == self.file), 0)
+        return func(*args, **(kwargs or {}))
 
 
 def _check(what: str, v: Tensor, width: int) -> None:
@@ -277,7 +309,7 @@ def _value(ops: _Ops, node: Node, value: Callable[[Any], Value]) -> Value:
         place = FILLED[name]
         return float("one" in name) if place is None else value(node.args[place])
     if name not in (*LOWERED, "pow") or space != "aten" or set(node.kwargs) - {"alpha"}:
-        raise Untraceable(f"step uses {node.target}, which is not pointwise or not compiled yet")
+        raise Untraceable(f"step uses {node.target}, which is not pointwise or not compiled yet", str(node.target))
     if name == "pow":
         return ops.power(ops.number(value(node.args[0])), node.args[1])
     args = [*node.args, *[None] * (LOWERED[name][0] - len(node.args))]

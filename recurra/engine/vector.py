@@ -16,7 +16,11 @@ __all__ = ["LOWERED", "Code", "Lanes", "Untraceable", "declarations"]
 
 
 class Untraceable(Exception):  # noqa: N818 - caught by the choice of engines, which leaves the cell to the next one
-    """Why a cell's step cannot be compiled."""
+    """Why a cell's step cannot be compiled, and which of torch's operations is to blame, if one is."""
+
+    def __init__(self, reason: str, op: str = "") -> None:
+        super().__init__(reason)
+        self.op = op
 
 
 class Lanes(NamedTuple):

@@ -270,10 +270,10 @@ class Training:
         return report
 
     def _look(self, validate: Callable[[], Look]) -> Look:
-        training = self.model.training
+        training, device = self.model.training, self._device
         self.model.eval()
         try:
-            with torch.random.fork_rng(), torch.no_grad():
+            with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
                 look = validate()
         finally:
             self.model.train(training)
