@@ -26,7 +26,7 @@ def test_exit_codes(name: str) -> None:
 
 def test_every_error_has_its_code() -> None:
     every = {name for name in errors.__all__ if name[0].isupper()}
-    assert every == {"RecurraError", *CODES}
+    assert every == {"RecurraError", "SlowWarning", *CODES}
     assert RecurraError.exit_code == 1
 
 

@@ -20,7 +20,7 @@ from recurra.cli.cache import cache
 from recurra.cli.words import option_help, split
 from recurra.errors import RecurraError, ResourceError, UsageError
 from recurra.tasks.console import terminal
-from recurra.tasks.options import TASKS, TaskOptions, TextGeneration
+from recurra.tasks.options import TASKS, EvaluationOptions, TaskOptions, TextGeneration
 
 if TYPE_CHECKING:
     from recurra.tasks.runs import Run
@@ -115,14 +115,16 @@ def resume(folder: RunFolder) -> None:
     _say_what_next(_open(folder).train())
 
 
-@app.command()
+@app.command(epilog=option_help(EvaluationOptions))
 def evaluate(
     folder: RunFolder,
-    data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="other data than the held-out part")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[DATA] [name=value ...]", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a run, each figure with its interval and beside naive baselines."""
-    evaluation = _open(folder).evaluate(data)
+    """Measure a run on its held-out part or on DATA, each figure with its interval and beside naive baselines."""
+    data, pairs = split(words or [])
+    options = EvaluationOptions.parse(pairs)
+    evaluation = _open(folder).evaluate(data, weights=options.weights)
     if as_json:
         print(json.dumps(evaluation.as_json(), indent=2))
     else:

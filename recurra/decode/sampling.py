@@ -1,8 +1,9 @@
 """Drawing symbols from a core, one at a time."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,13 +81,19 @@ class Sampling:
 
 @torch.no_grad()
 def sample(
-    core: Core, prompt: Tensor, sampling: Sampling, generator: torch.Generator, never: tuple[int, ...] = ()
+    core: Core,
+    prompt: Tensor,
+    sampling: Sampling,
+    generator: torch.Generator,
+    never: tuple[int, ...] = (),
+    step: Callable[[Tensor, Any], tuple[Tensor, Any]] | None = None,
 ) -> Iterator[Tensor]:
     """Yield symbols (B,) without end, each drawn after the `prompt` (B, T > 0) and all drawn before.
 
-    The state is carried from symbol to symbol, so each costs the same. `never` names symbols that are not drawn. Logits that
-    are no numbers are a NumericError.
+    The state is carried from symbol to symbol, so each costs the same. `never` names symbols that are not drawn. `step` stands
+    in for the core's own: its stepper, for example. Logits that are no numbers are a NumericError.
     """
+    step = step or core.step
     forbidden = torch.tensor(never, dtype=torch.long, device=prompt.device)
     every, state = core.sequence(prompt)
     logits = every[:, -1]
@@ -98,4 +105,4 @@ def sample(
         symbol = torch.multinomial(probabilities, 1, generator=generator)
         yield symbol[:, 0]
         seen = seen.scatter(1, symbol, value=True)
-        logits, state = core.step(symbol[:, 0], state)
+        logits, state = step(symbol[:, 0], state)

@@ -20,7 +20,8 @@ __all__ = ["LINE", "Buffers", "Call", "Size", "Vectors", "aligned", "frame"]
 SMALL = 60_000  # multiplications of one step below which a second thread costs more than it brings
 ROWS = 192  # rows of a chunk of steps, whose input product is taken at once
 BARRIER = 32  # numbers behind the arguments, where threads meet
-LINE = 64  # bytes
+LINE = 64
+"""Bytes that come into the cache together, at whose bounds memory is laid out."""
 OF_X = ("dX", "QI")
 
 Vectors: TypeAlias = Dense | Heads | Diagonal
@@ -179,9 +180,9 @@ class Buffers:
 
     def _sort(self, lengths: Tensor, span: int) -> None:
         """Rows by length, the longest first, and where those alive at each step begin."""
-        starts = torch.zeros(span + 1, dtype=torch.long)
-        torch.cumsum((lengths[:, None] > torch.arange(span)).sum(0), 0, out=starts[1:])
-        self.give("starts", starts)
+        steps = torch.arange(span + 1, device=lengths.device)
+        alive = (lengths[:, None] > steps).sum(0)
+        self.give("starts", torch.cumsum(alive, 0) - alive)
         self.give("order", torch.argsort(lengths, descending=True, stable=True))
 
     def _give_weights(self, tensors: Mapping[str, Tensor], way: str = "") -> None:

@@ -145,9 +145,9 @@ def _map(cell: Cell, name: str, traced: Traced) -> MapPlan:
 
 
 def _one_sum(traced: Traced, gate: str, name: str) -> bool:
-    for graph in (traced.forward, traced.backward):
+    for graph, least in ((traced.forward, 1), (traced.backward, 0)):
         x, r = graph.uses(f"x.{gate}"), graph.uses(f"r.{name}.{gate}")
-        if not (len(x) == len(r) == 1 and x == r and x[0].name == "add"):
+        if not (least <= len(x) <= 1 and x == r and all(op.name == "add" for op in x)):
             return False
     return f"x.{gate}" not in _handed_on(traced.forward) and f"r.{name}.{gate}" not in _handed_on(traced.forward)
 

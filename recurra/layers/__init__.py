@@ -4,7 +4,7 @@ from recurra.layers.bidirectional import Bidirectional, Ends
 from recurra.layers.core import Core
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.short import GRU, LSTM, Elman, stacked
-from recurra.layers.stack import Stack
+from recurra.layers.stack import Stack, StackStepper
 from recurra.wirings import Conv2d, Dense, Diagonal, Heads
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "Heads",
     "Recurrent",
     "Stack",
+    "StackStepper",
     "stacked",
 ]

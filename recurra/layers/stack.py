@@ -5,11 +5,13 @@ from typing import Any, cast, final
 
 from torch import Tensor, nn
 
+from recurra.engine import Stepper
+from recurra.engine.precision import Kind
 from recurra.errors import ShapeError, UsageError
 from recurra.layers.core import Core
 from recurra.lengths import cut
 
-__all__ = ["Stack"]
+__all__ = ["Stack", "StackStepper"]
 
 
 @final
@@ -54,7 +56,7 @@ class Stack(nn.Module):
         after = []
         for k, (layer, before) in enumerate(zip(self.layers, self._before(state), strict=True)):
             y, end = layer(self.dropout(x) if k else x, before, lengths, resets)
-            x = self._joined(y, x)
+            x = _joined(y, x, self.residual)
             after.append(end)
         if self.residual and lengths is not None:
             x = cut(x, lengths)  # the inputs that were added reach behind a row's end
@@ -67,9 +69,16 @@ class Stack(nn.Module):
         after = []
         for k, (layer, before) in enumerate(zip(self._cores(), self._before(state), strict=True)):
             y, end = layer.step(self.dropout(x) if k else x, before, memory)
-            x = self._joined(y, x)
+            x = _joined(y, x, self.residual)
             after.append(end)
         return x, tuple(after)
+
+    def stepper(self, weights: Kind = "full") -> "StackStepper":
+        """This stack one step at a time, from packed snapshots of its weights; `weights` as those of a layer's stepper."""
+        for layer in self._cores():
+            if not hasattr(layer, "stepper"):
+                raise UsageError(f"{type(layer).__name__} has no stepper; a stack with one has none either, but it has steps")
+        return StackStepper([cast("Any", layer).stepper(weights) for layer in self.layers], residual=self.residual)
 
     def states(
         self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None
@@ -79,25 +88,66 @@ class Stack(nn.Module):
         for k, (layer, before) in enumerate(zip(self._cores(), self._before(state), strict=True)):
             below = self.dropout(x) if k else x
             every.append(cast("Any", layer).states(below, before, lengths, resets))
-            x = self._joined(layer.sequence(below, before, lengths, resets)[0], x)
+            x = _joined(layer.sequence(below, before, lengths, resets)[0], x, self.residual)
         return tuple(every)
 
     def extra_repr(self) -> str:
         return f"residual={self.residual}"
 
     def _before(self, state: Any) -> Sequence[Any]:
-        if state is None:
-            return [None] * len(self.layers)
-        if type(state) is not tuple or len(state) != len(self.layers):  # Ends and other NamedTuples are no stack's state
-            came = f"a tuple of {len(state)}" if type(state) is tuple else type(state).__name__
-            raise ShapeError(f"state is {came}; wanted a tuple of {len(self.layers)}, one for each layer")
-        return state
-
-    def _joined(self, y: Tensor, below: Tensor) -> Tensor:
-        return y + below if self.residual and y.shape == below.shape else y
+        return [None] * len(self.layers) if state is None else _parts(state, len(self.layers))
 
     def _cores(self) -> list[Core]:
         for layer in self.layers:
             if not hasattr(layer, "step"):
                 raise UsageError(f"{type(layer).__name__} reads whole sequences; a stack with one has no steps")
         return [cast("Core", layer) for layer in self.layers]
+
+
+@final
+class StackStepper:
+    """A stack one step at a time, as it is evaluated: without dropout, from snapshots of the layers' weights.
+
+    ``stack.stepper()`` makes one. Shapes: x (B, I), y (B, H of the last layer); the state is the tuple of the layers' states.
+
+    Example:
+        >>> import torch
+        >>> from recurra.layers import GRU
+        >>> stepper = GRU(3, 5, layers=2).stepper(weights="int8")
+        >>> y, state = stepper(torch.zeros(1, 3), stepper.initial(1))
+        >>> y.shape, len(state)
+        (torch.Size([1, 5]), 2)
+    """
+
+    def __init__(self, layers: Sequence["Stepper | StackStepper"], *, residual: bool) -> None:
+        self.layers, self.residual = tuple(layers), residual
+
+    def refresh(self) -> None:
+        """Take the layers' weights as they are now."""
+        for layer in self.layers:
+            layer.refresh()
+
+    def initial(self, batch: int, *extent: int) -> tuple[Any, ...]:
+        """The states that `batch` rows start from: zeros."""
+        return tuple(layer.initial(batch, *extent) for layer in self.layers)
+
+    def __call__(self, x: Tensor, state: Any) -> tuple[Tensor, tuple[Any, ...]]:
+        """One step: x (B, I) and the state before -> y (B, H), and the state after."""
+        after = []
+        for layer, before in zip(self.layers, _parts(state, len(self.layers)), strict=True):
+            y, end = layer(x, before)
+            x = _joined(y, x, self.residual)
+            after.append(end)
+        return x, tuple(after)
+
+
+def _parts(state: Any, count: int) -> tuple[Any, ...]:
+    """A stack's state, checked."""
+    if type(state) is not tuple or len(state) != count:  # Ends and other NamedTuples are no stack's state
+        came = f"a tuple of {len(state)}" if type(state) is tuple else type(state).__name__
+        raise ShapeError(f"state is {came}; wanted a tuple of {count}, one for each layer")
+    return state
+
+
+def _joined(y: Tensor, below: Tensor, residual: bool) -> Tensor:
+    return y + below if residual and y.shape == below.shape else y

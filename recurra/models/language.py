@@ -1,10 +1,12 @@
 """The recurrent language model."""
 
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
+from recurra.engine.precision import Kind
 from recurra.layers import Stack
 
 __all__ = ["LanguageModel"]
@@ -64,6 +66,17 @@ class LanguageModel(nn.Module):
         """Logits of the next symbol, x (B,) -> (B, V)."""
         y, state = self.stack.step(self.embedding(x), state, memory)
         return self.output(self.narrow(self.dropout(y))), state
+
+    def stepper(self, weights: Kind = "full") -> Callable[[Tensor, Any], tuple[Tensor, tuple[Any, ...]]]:
+        """`step` without dropout or a gradient, the stack by its stepper, from a snapshot of its weights in this form."""
+        stack = self.stack.stepper(weights)
+
+        @torch.no_grad()
+        def step(x: Tensor, state: Any) -> tuple[Tensor, tuple[Any, ...]]:
+            y, state = stack(self.embedding(x), state)
+            return self.output(self.narrow(y)), state
+
+        return step
 
     @property
     def parameter_count(self) -> int:

@@ -4,16 +4,26 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Evaluation", "Figure"]
+__all__ = ["Evaluation", "Figure", "Held"]
+
+
+class Held(NamedTuple):
+    """What weights in fewer bytes cost: the figure with full weights, the mean difference, and its 95 % interval, paired."""
+
+    weights: str
+    full: float
+    difference: float
+    interval: tuple[float, float]
 
 
 class Figure(NamedTuple):
-    """One figure: value, 95 % interval, and what naive methods reach on the same data."""
+    """One figure: value, 95 % interval, what naive methods reach on the same data, and what weights in fewer bytes cost."""
 
     name: str
     value: float
     interval: tuple[float, float]
     baselines: Mapping[str, float]
+    held: Held | None = None
 
 
 class Evaluation(NamedTuple):
@@ -25,16 +35,26 @@ class Evaluation(NamedTuple):
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """One object: metrics by name, each with value, interval and baselines."""
-        metrics = {
-            figure.name: {
-                "value": _number(figure.value),
-                "interval": [_number(end) for end in figure.interval],
-                "baselines": {name: _number(value) for name, value in figure.baselines.items()},
-            }
-            for figure in self.figures
-        }
+        """One object: metrics by name, each with value, interval and baselines, and with weights where they are not full."""
+        metrics = {figure.name: _metric(figure) for figure in self.figures}
         return {"task": self.task, "data": self.data, "metrics": metrics, "notes": list(self.notes)}
+
+
+def _metric(figure: Figure) -> dict[str, Any]:
+    metric = {
+        "value": _number(figure.value),
+        "interval": _ends(figure.interval),
+        "baselines": {name: _number(value) for name, value in figure.baselines.items()},
+    }
+    if figure.held is None:
+        return metric
+    kind, full, difference, interval = figure.held
+    held = {"held": kind, "full": _number(full), "difference": _number(difference), "interval": _ends(interval)}
+    return metric | {"weights": held}
+
+
+def _ends(interval: tuple[float, float]) -> list[float | None]:
+    return [_number(end) for end in interval]
 
 
 def _number(value: float) -> float | None:

@@ -1,16 +1,22 @@
 """What the options that all tasks share come to: a stack, an optimiser, a schedule, a device."""
 
+from copy import deepcopy
+from typing import TypeVar
+
 import torch
 from torch import nn
 
 from recurra.cells import CELLS, Cell
-from recurra.engine import ENGINES
+from recurra.engine import ENGINES, precision
+from recurra.engine.precision import Kind
 from recurra.errors import UsageError, near_miss
-from recurra.layers import Stack, stacked
+from recurra.layers import Recurrent, Stack, stacked
 from recurra.tasks.options import TaskOptions
 from recurra.train import Clip, Constant, Cosine, OneCycle, Plateau, Schedule, optimizer
 
-__all__ = ["cell", "check_every", "clip", "device", "make_optimizer", "schedule", "stack"]
+__all__ = ["cell", "check_every", "clip", "device", "held", "make_optimizer", "schedule", "stack"]
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def cell(options: TaskOptions) -> Cell:
@@ -71,3 +77,16 @@ def device(options: TaskOptions) -> torch.device:
         return probe.device
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device={options.device}: not on this machine ({str(error).splitlines()[0]})") from None
+
+
+@torch.no_grad()
+def held(model: Model, weights: Kind) -> Model:
+    """The model as it is with the matrices of its recurrent layers held in fewer bytes: a copy in which they are rounded."""
+    if weights == "full":
+        return model
+    copy = deepcopy(model)
+    for layer in copy.modules():
+        if isinstance(layer, Recurrent):
+            for name, number in precision.spread(*precision.held(layer.cell, layer.weights, weights)).items():
+                layer.get_parameter(name).copy_(number)
+    return copy

@@ -22,10 +22,11 @@ import torch
 from torch import nn
 
 from recurra import __version__, store
+from recurra.engine.precision import Kind
 from recurra.errors import DataError, ModelFileError, UsageError
 from recurra.tasks.console import terminal
 from recurra.tasks.evaluation import Evaluation
-from recurra.tasks.options import TASKS, Options, TaskOptions
+from recurra.tasks.options import TASKS, EvaluationOptions, Options, TaskOptions
 from recurra.tasks.watch import show_evaluation, watch
 
 __all__ = ["Run", "load"]
@@ -112,9 +113,14 @@ class Run:
         show_evaluation(evaluation, console)
         return self
 
-    def evaluate(self, data: str | Path | None = None) -> Evaluation:
-        """Every figure with interval and baselines, on the held-out part or on `data`."""
-        result: Evaluation = self._page.evaluate(self, None if data is None else Path(data))
+    def evaluate(self, data: str | Path | None = None, *, weights: Kind = "full") -> Evaluation:
+        """Every figure with interval and baselines, on the held-out part or on `data`.
+
+        `weights` rounds the matrices of recurrent layers to what a stepper holds in fewer bytes, ``"bfloat16"`` or ``"int8"``,
+        and says beside each figure what that costs.
+        """
+        chosen = EvaluationOptions(weights=weights)
+        result: Evaluation = self._page.evaluate(self, None if data is None else Path(data), chosen)
         return result
 
     def predict(self, data: str | Path) -> Iterator[Mapping[str, Any]]:

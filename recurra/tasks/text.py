@@ -16,12 +16,13 @@ from recurra import state as states
 from recurra.data import Corpus, Streams, Symbols, Window, read, read_file, reference
 from recurra.decode import Sampling, sample
 from recurra.errors import DataError, NumericError
+from recurra.layers import Recurrent
 from recurra.losses import NextSymbol
 from recurra.metrics import KneserNey, Mean
 from recurra.models import LanguageModel
 from recurra.tasks import recipes
-from recurra.tasks.evaluation import Evaluation, Figure
-from recurra.tasks.options import Text, TextGeneration
+from recurra.tasks.evaluation import Evaluation, Figure, Held
+from recurra.tasks.options import EvaluationOptions, Text, TextGeneration
 from recurra.tasks.runs import Run
 from recurra.train import Look, Loss, Report, Training
 
@@ -101,7 +102,7 @@ def train(run: Run) -> Iterator[Report]:
         yield from training.steps(look, recipes.check_every(options, steps))
 
 
-def evaluate(run: Run, data: Path | None) -> Evaluation:
+def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
     """Bits per character (or word) with the state carried along, and in windows from zero, beside n-grams."""
     symbols, model, options = _symbols(run), _trained(run), _options(run)
     notes: list[str] = []
@@ -127,10 +128,15 @@ def evaluate(run: Run, data: Path | None) -> Evaluation:
         rows = KneserNey(symbols.encode(learnt)[-NGRAM_SYMBOLS:], len(symbols), order).nats(ids)[:, 1:].mean(1) * scale
         names = ["unigram", *(f"Kneser-Ney {n}-gram" for n in range(2, order + 1))]
         baselines = dict(zip(names, rows.tolist(), strict=True))
-    figures = []
+    own, figures = recipes.held(model, chosen.weights), []
     for how, row in (("state carried", ROW), (f"windows of {WINDOW} from zero", WINDOW)):
-        mean = Mean.of(_nats(model, ids, row) * scale, BLOCK)
-        figures.append(Figure(f"bits per {unit}, {how}", mean.value, mean.interval(), baselines))
+        bits = _nats(own, ids, row) * scale
+        mean, held = Mean.of(bits, BLOCK), None
+        if own is not model:
+            full = _nats(model, ids, row) * scale
+            change = Mean.of(bits - full, BLOCK)
+            held = Held(chosen.weights, Mean.of(full, BLOCK).value, change.value, change.interval())
+        figures.append(Figure(f"bits per {unit}, {how}", mean.value, mean.interval(), baselines, held))
     return Evaluation("text", name, tuple(figures), tuple(notes))
 
 
@@ -158,7 +164,7 @@ def generate(run: Run, options: TextGeneration) -> Iterator[str]:
     strange = symbols.refuse(options.prompt)
     if strange:
         raise DataError(f"prompt: {strange}")
-    model = _trained(run)
+    model = recipes.held(_trained(run), options.weights)
     yield symbols.decode(symbols.encode(options.prompt).tolist())  # as the model read it
     yield from _write(model, symbols, options)
 
@@ -170,7 +176,9 @@ def _write(model: LanguageModel, symbols: Symbols, options: TextGeneration) -> I
     prompt = prompt if len(prompt) else _start(symbols)
     generator = torch.Generator(device).manual_seed(options.seed)
     before = prompt.tolist()
-    drawn = sample(model, torch.from_numpy(prompt)[None].to(device), sampling, generator, never=(0,))
+    compiled = all(layer.engine.name == "sweep" for layer in model.modules() if isinstance(layer, Recurrent))
+    step = model.stepper(options.weights) if compiled or options.weights != "full" else None
+    drawn = sample(model, torch.from_numpy(prompt)[None].to(device), sampling, generator, never=(0,), step=step)
     for symbol in islice(drawn, options.length):
         yield symbols.tail(before, int(symbol))
         before.append(int(symbol))

@@ -34,15 +34,25 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
         table.add_column("who", min_width=24)
         table.add_column("value", justify="right")
         table.add_column("95 % interval", justify="right")
-        low, high = figure.interval
-        rows = [("this run", figure.value, f"{low:.4f} to {high:.4f}" if low <= high else "too little text", "bold")]
+        held = figure.held
+        this = "this run" if held is None else f"this run, {held.weights} weights"
+        rows = [(this, figure.value, _interval(figure.interval, ".4f"), "bold")]
+        rows += [] if held is None else [("this run, full weights", held.full, "", "")]
         rows += [(name, value, "", "") for name, value in figure.baselines.items()]
         for name, value, interval, style in sorted(rows, key=lambda row: row[1]):
             table.add_row(name, f"{value:.4f}", interval, style=style)
         console.print(table)
+        if held is not None:
+            cost = f"{held.difference:+.5f}, 95 % interval {_interval(held.interval, '+.5f')}"
+            console.print(f"{held.weights} weights change it by {cost}", highlight=False)
         console.print()
     for note in evaluation.notes:
         console.print(escape(note), highlight=False)
+
+
+def _interval(ends: tuple[float, float], form: str) -> str:
+    low, high = ends
+    return f"{low:{form}} to {high:{form}}" if low <= high else "too little text"
 
 
 def _heading(report: Report) -> str:

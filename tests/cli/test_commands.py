@@ -114,6 +114,15 @@ class TestEvaluate:
         assert other["data"] == str(book)
         assert set(other["metrics"]["bits per character, state carried"]) == {"value", "interval", "baselines"}
 
+    def test_weights_in_fewer_bytes(self, run: Path) -> None:
+        assert "int8 weights change it by " in recurra("evaluate", run, "weights=int8").stdout
+        made = json.loads(recurra("evaluate", run, "weights=bfloat16", "--json").stdout)
+        full = json.loads((run / "evaluation.json").read_text())
+        for name, metric in made["metrics"].items():
+            assert metric["weights"]["held"] == "bfloat16"
+            assert metric["weights"]["full"] == full["metrics"][name]["value"]
+            assert metric["value"] != metric["weights"]["full"]
+
 
 class TestPredict:
     @pytest.fixture
@@ -141,6 +150,9 @@ class TestGenerate:
         text = recurra("generate", run, "prompt=once ", "length=50", "seed=3").stdout
         assert text.startswith("once ")
         assert len(text) == 56
+
+    def test_weights_in_fewer_bytes(self, run: Path) -> None:
+        assert len(recurra("generate", run, "length=20", "weights=int8").stdout) == 21
 
     def test_a_reader_that_goes_away(self, run: Path) -> None:
         command = " ".join([*RECURRA, "generate", str(run), "length=100000", "|", "head", "-c", "20"])

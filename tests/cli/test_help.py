@@ -5,7 +5,7 @@ import pytest
 
 from recurra.cli.words import option_help, split
 from recurra.errors import UsageError
-from recurra.tasks.options import TASKS, Options, Text, TextGeneration, described
+from recurra.tasks.options import TASKS, EvaluationOptions, Options, Text, TextGeneration, described
 from tests.cli.process import recurra
 
 COMMANDS = ["train", "resume", "evaluate", "predict", "generate", "tasks", "cells", "cache"]
@@ -25,9 +25,10 @@ class TestHelp:
             assert option.kind.split()[0] in text
         assert "--out RUN" in text
 
-    def test_of_generate(self) -> None:
-        text = recurra("generate", "--help").stdout
-        assert all(f"    {option.name}={option.default}" in text for option in described(TextGeneration))
+    @pytest.mark.parametrize(("verb", "kind"), [("generate", TextGeneration), ("evaluate", EvaluationOptions)])
+    def test_of_other_options(self, verb: str, kind: type[Options]) -> None:
+        text = recurra(verb, "--help").stdout
+        assert all(f"    {option.name}={option.default}" in text for option in described(kind))
 
     @pytest.mark.parametrize("words", [["train"], []])
     def test_nothing_asked_is_answered_with_help(self, words: list[str]) -> None:
@@ -56,7 +57,7 @@ class TestHelp:
             (["train", "txt"], "Did you mean 'text'"),
             (["train", "text", "a.txt", "--hidden", "5"], "No such option"),
             (["evaluate"], "Missing argument"),
-            (["evaluate", "a", "b", "c"], "unexpected extra argument"),
+            (["evaluate", "a", "b", "c"], "c: one DATA is enough, b stands there already"),
             (["resume", "a", "b"], "unexpected extra argument"),
             (["cells", "--size", "many"], "Invalid value for '--size'"),
         ],
@@ -90,7 +91,7 @@ class TestWords:
         with pytest.raises(UsageError, match="one DATA"):
             split(["hidden", "=", "5"])
 
-    @pytest.mark.parametrize("kind", [*TASKS.values(), TextGeneration])
+    @pytest.mark.parametrize("kind", [*TASKS.values(), TextGeneration, EvaluationOptions])
     def test_option_help(self, kind: type[Options]) -> None:
         lines = option_help(kind).splitlines()
         assert all(len(line) <= 104 for line in lines)

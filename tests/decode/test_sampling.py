@@ -168,6 +168,18 @@ class TestSample:
             p = sampling.probabilities(model(before)[0][:, -1], seen)
             assert torch.multinomial(p, 1, generator=generator)[:, 0].equal(text[:, t])
 
+    def test_something_else_may_step(self, model: LanguageModel) -> None:
+        text = drawn(model, Sampling(temperature=0), 40)
+        assert drawn(model, Sampling(temperature=0), 40, step=model.stepper()).equal(text)
+        steps: list[Tensor] = []
+
+        def step(x: Tensor, state: Any) -> tuple[Tensor, Any]:
+            steps.append(x)
+            return model.step(x, state)
+
+        assert drawn(model, Sampling(temperature=0), 4, step=step).equal(text[:, :4])
+        assert torch.stack(steps, 1).equal(text[:, :3])
+
     def test_a_seed_says_all(self, model: LanguageModel) -> None:
         one, other, another = (drawn(model, Sampling(temperature=2.0), 40, seed) for seed in (5, 5, 6))
         assert one.equal(other)

@@ -1,10 +1,13 @@
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import nn
 
+from recurra import state as states
 from recurra.cells import GRU, LSTM
+from recurra.engine import Sweep
+from recurra.engine.precision import Kind
 from recurra.errors import ShapeError, UsageError
 from recurra.layers import Bidirectional, Dense, Ends, Recurrent, Stack, stacked
 from tests.tolerance import close, equal
@@ -127,3 +130,65 @@ def test_wrong_sizes_are_told_by_the_layer() -> None:
 
 def test_repr() -> None:
     assert "residual=True" in repr(stacked(GRU(), 5, 5, residual=True))
+
+
+class TestStepper:
+    @pytest.mark.parametrize("residual", [False, True])
+    def test_it_steps_as_the_stack_is_evaluated(self, residual: bool) -> None:
+        stack = stacked(GRU(), 5, 5, layers=3, dropout=0.5, residual=residual, engine=Sweep())  # in training
+        x = torch.randn(3, 16, 5)
+        with torch.no_grad():
+            whole, end = stack.eval()(x)
+        stack.train()
+        one = stack.stepper()
+        state: Any = one.initial(3)
+        for t in range(16):
+            y, state = one(x[:, t], state)
+            equal(y, whole[:, t])
+        equal(state, end)
+
+    def test_residual_only_between_equal_sizes_and_stacks_of_stacks(self) -> None:
+        stack = Stack(stacked(GRU(), 3, 5, layers=2, residual=True), Recurrent(LSTM(), Dense(5, 4)), residual=True)
+        one, x = stack.stepper(), torch.randn(2, 6, 3)
+        state: Any = one.initial(2)
+        equal(state, stack.initial(2))
+        whole, end = stack(x)
+        for t in range(6):
+            y, state = one(x[:, t], state)
+            close(y, whole[:, t].detach())
+        close(state, states.detach(end))
+
+    @pytest.mark.parametrize("kind", ["full", "bfloat16", "int8"])
+    def test_weights_in_fewer_bytes_are_those_of_the_layers(self, kind: Kind) -> None:
+        stack = stacked(GRU(), 5, 5, layers=2)
+        one, x = stack.stepper(kind), torch.randn(2, 5)
+        layers = [cast("Recurrent", layer).stepper(kind) for layer in stack.layers]
+        below, lower = layers[0](x, layers[0].initial(2))
+        above, upper = layers[1](below, layers[1].initial(2))
+        equal(one(x, one.initial(2)), (above, (lower, upper)))
+
+    def test_it_keeps_its_snapshot_until_it_is_renewed(self) -> None:
+        stack = stacked(GRU(), 5, 5, layers=2)
+        one, x = stack.stepper(), torch.randn(2, 5)
+        before = one(x, one.initial(2))
+        for weight in stack.parameters():
+            weight.data.mul_(0.5)
+        equal(one(x, one.initial(2)), before)
+        one.refresh()
+        close(one(x, one.initial(2))[0], stack.step(x, stack.initial(2))[0].detach())
+
+    @pytest.mark.parametrize("state", [None, (GRU.State(torch.zeros(4, 5)),), [GRU.State(torch.zeros(4, 5))] * 2])
+    def test_states_that_do_not_fit(self, state: Any) -> None:
+        with pytest.raises(ShapeError, match=r"; wanted a tuple of 2, one for each layer$"):
+            stacked(GRU(), 5, 5, layers=2).stepper()(X[:, 0], state)
+
+    def test_what_has_none(self) -> None:
+        with pytest.raises(UsageError, match=r"^Bidirectional reads whole sequences; a stack with one has no steps$"):
+            Stack(both()).stepper()
+
+        class Own(nn.Module):
+            def step(self, x: torch.Tensor, state: Any, memory: Any = None) -> tuple[torch.Tensor, Any]:
+                return x, state
+
+        with pytest.raises(UsageError, match=r"^Own has no stepper; a stack with one has none either, but it has steps$"):
+            Stack(Own()).stepper()

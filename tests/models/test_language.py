@@ -102,3 +102,23 @@ def test_dropout_is_for_training_only() -> None:
 def test_any_stack_goes() -> None:
     model = LanguageModel(V, INPUT, GRU(INPUT, H, residual=True), H)
     assert model(X)[0].shape == (3, 9, V)
+
+
+class TestStepper:
+    @pytest.mark.parametrize("tied", [False, True])
+    def test_it_steps_as_the_model_is_evaluated(self, tied: bool) -> None:
+        model = made(tied=tied, dropout=0.5)  # in training
+        step, state = model.stepper(), model.initial(3)
+        whole, end = model.eval()(X)
+        for t in range(9):
+            logits, state = step(X[:, t], state)
+            close(logits, whole[:, t].detach())
+            assert not logits.requires_grad
+        close(state, states.detach(end))
+
+    def test_weights_in_fewer_bytes_are_those_of_the_stack(self) -> None:
+        model = made().float().eval()
+        step, stack = model.stepper("int8"), model.stack.stepper("int8")
+        logits, state = step(X[:, 0], model.initial(3))
+        y, after = stack(model.embedding(X[:, 0]).detach(), model.initial(3))
+        equal((logits, state), (model.output(y).detach(), after))

@@ -1,7 +1,7 @@
 import json
 import math
 
-from recurra.tasks.evaluation import Evaluation, Figure
+from recurra.tasks.evaluation import Evaluation, Figure, Held
 
 
 def test_json() -> None:
@@ -14,6 +14,17 @@ def test_json() -> None:
             "other": {"value": 2.0, "interval": [None, None], "baselines": {}},
         },
         "notes": ["a note"],
+    }
+
+
+def test_what_weights_in_fewer_bytes_cost() -> None:
+    figure = Figure("bits", 1.5, (1.4, 1.6), {}, Held("int8", 1.25, 0.25, (0.125, math.nan)))
+    made = Evaluation("text", "here", (figure,), ()).as_json()
+    assert made["metrics"]["bits"] == {
+        "value": 1.5,
+        "interval": [1.4, 1.6],
+        "baselines": {},
+        "weights": {"held": "int8", "full": 1.25, "difference": 0.25, "interval": [0.125, None]},
     }
 
 

@@ -10,7 +10,10 @@ import torch
 import recurra
 from recurra import store
 from recurra.data import Symbols
+from recurra.engine.precision import Kind
 from recurra.errors import DataError, NumericError, UsageError
+from recurra.models import LanguageModel
+from recurra.tasks import recipes
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.text import begin
 from tests.conftest import SMALL, sentences
@@ -29,6 +32,11 @@ def words(book: Path, tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
 @pytest.fixture(scope="module")
 def subwords(book: Path, tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
     return fit(book, tmp_path_factory.mktemp("runs") / "subwords", unit="subword", vocabulary=300, cell="elman", steps=60)
+
+
+@pytest.fixture(scope="module")
+def swept(book: Path, tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
+    return fit(book, tmp_path_factory.mktemp("runs") / "swept", cell="gru", engine="sweep", steps=60)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +112,26 @@ class TestEvaluate:
         assert carried.name.startswith("bits per character")
         assert carried.value < 3
 
+    @pytest.mark.parametrize("weights", ["bfloat16", "int8"])
+    def test_weights_in_fewer_bytes(self, trained: recurra.Run, weights: Kind) -> None:
+        full, less = trained.evaluate(), trained.evaluate(weights=weights)
+        for before, after in zip(full.figures, less.figures, strict=True):
+            assert before.held is None
+            assert after.held is not None
+            assert after.held[:2] == (weights, before.value)
+            assert after.held.difference == pytest.approx(after.value - before.value, abs=1e-9)
+            assert 0 < abs(after.held.difference) < 0.05
+            low, high = after.held.interval
+            assert low < after.held.difference < high
+            wide, narrow = after.interval[1] - after.interval[0], high - low
+            assert narrow < wide / 5  # the same symbols are measured both ways
+            assert after.baselines == before.baselines
+
+    def test_other_weights(self, trained: recurra.Run) -> None:
+        weights: Any = "int4"
+        with pytest.raises(UsageError, match=r"^weights=int4: wanted full\|bfloat16\|int8$"):
+            trained.evaluate(weights=weights)
+
     def test_a_folder_of_text(self, trained: recurra.Run, tmp_path: Path) -> None:
         for k in range(3):
             (tmp_path / f"{k}.txt").write_text(sentences(5, seed=k))
@@ -162,6 +190,35 @@ class TestGenerate:
         assert len(pieces) == 40
         ids = symbols.encode(prompt + "".join(pieces)).tolist()
         assert symbols.decode(ids) == prompt + "".join(pieces)
+
+    @pytest.mark.parametrize("weights", ["full", "bfloat16", "int8"])
+    @pytest.mark.parametrize("name", ["trained", "swept"])
+    def test_it_goes_on_as_the_model_reads(self, name: str, weights: Kind, request: pytest.FixtureRequest) -> None:
+        from recurra.tasks.text import _trained
+
+        run = request.getfixturevalue(name)
+        symbols, model = Symbols.from_json(run.read("vocabulary.json")), recipes.held(_trained(run), weights)
+        text = "".join(run.generate(prompt="once the", length=30, temperature=0, weights=weights))
+        ids = torch.from_numpy(symbols.encode(text))[None]
+        with torch.no_grad():
+            logits, _ = model(ids[:, :-1])
+        logits[..., 0] = -torch.inf
+        assert logits[0, 7:].argmax(-1).equal(ids[0, 8:])
+
+    def test_steps_are_compiled_where_the_layers_are(
+        self, trained: recurra.Run, swept: recurra.Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made, stepper = list[str](), LanguageModel.stepper
+
+        def watched(model: LanguageModel, weights: Kind) -> Any:
+            made.append(weights)
+            return stepper(model, weights)
+
+        monkeypatch.setattr(LanguageModel, "stepper", watched)
+        for run in (trained, swept):
+            for weights in ("full", "int8"):
+                "".join(run.generate(length=2, weights=weights))
+        assert made == ["int8", "full", "int8"]  # torch's own LSTM would have to be compiled first
 
     def test_the_length(self, trained: recurra.Run) -> None:
         assert len("".join(trained.generate(length=33))) == 33

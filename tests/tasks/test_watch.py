@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from recurra.tasks.console import terminal
-from recurra.tasks.evaluation import Evaluation, Figure
+from recurra.tasks.evaluation import Evaluation, Figure, Held
 from recurra.tasks.watch import show_evaluation, watch
 from recurra.train import Report
 
@@ -82,6 +82,16 @@ class TestShowEvaluation:
         assert [row.split()[0] for row in rows] == ["8-gram", "this", "unigram"]
         assert "1.9000 to 2.1000" in rows[1]
         assert note == "[note]"
+
+    def test_weights_in_fewer_bytes_stand_beside_full_ones(self) -> None:
+        file = io.StringIO()
+        figure = Figure("bits", 2.0, (1.9, 2.1), {"unigram": 4.0}, Held("int8", 1.99, 0.01, (0.005, 0.015)))
+        show_evaluation(Evaluation("text", "x", (figure,), ()), Console(file=file, width=100))
+        _, _, full, this, unigram, cost = file.getvalue().rstrip("\n").splitlines()
+        assert full.split() == ["this", "run,", "full", "weights", "1.9900"]
+        assert this.split()[:5] == ["this", "run,", "int8", "weights", "2.0000"]
+        assert unigram.startswith("unigram")
+        assert cost == "int8 weights change it by +0.01000, 95 % interval +0.00500 to +0.01500"
 
     def test_without_baselines_and_interval(self) -> None:
         file = io.StringIO()

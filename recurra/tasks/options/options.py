@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, final, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -15,7 +15,7 @@ from recurra.errors import UsageError, near_miss
 if TYPE_CHECKING:
     from recurra.tasks.runs import Run
 
-__all__ = ["Described", "Options", "TaskOptions", "described"]
+__all__ = ["Described", "EvaluationOptions", "Options", "TaskOptions", "described"]
 
 
 class Described(NamedTuple):
@@ -97,6 +97,20 @@ class TaskOptions(Options):
         page = import_module(f"recurra.tasks.{self.task}")
         run: Run = page.begin(self, None if data is None else Path(data), None if out is None else Path(out))
         return run.train(show=show)
+
+
+@final
+class EvaluationOptions(Options):
+    """How to measure a run.
+
+    Example:
+        >>> EvaluationOptions.parse(["weights=int8"]).weights
+        'int8'
+    """
+
+    weights: Literal["full", "bfloat16", "int8"] = Field(
+        "full", description="recurrent matrices, as they are or in fewer bytes and beside what that costs"
+    )
 
 
 def described(options: type[Options]) -> list[Described]:

@@ -48,3 +48,6 @@ class TextGeneration(Options):
     min_p: float = Field(0.0, ge=0, le=1, description="choose among those with this share of the highest probability")
     repetition: float = Field(1.0, ge=0.01, le=100, description="penalty of symbols already there; 1 is none")
     seed: int = Field(0, ge=0, le=4_294_967_295, description="of the choice")
+    weights: Literal["full", "bfloat16", "int8"] = Field(
+        "full", description="recurrent matrices, as they are or in fewer bytes"
+    )
