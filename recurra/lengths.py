@@ -57,7 +57,7 @@ def reverse_resets(resets: Tensor, lengths: Tensor | None = None) -> Tensor:
     >>> reverse_resets(torch.tensor([[False, False, True, False]]))
     tensor([[False, False,  True, False]])
     """
-    ahead = torch.cat([resets[:, 1:], torch.zeros_like(resets[:, :1])], dim=1)
+    ahead = torch.cat([resets, torch.zeros_like(resets[:, :1])], dim=1)[:, 1:]
     if lengths is not None:
         ahead = ahead & mask(lengths, resets.shape[1] + 1)[:, 1:]
     return reverse(ahead, lengths)
@@ -69,7 +69,8 @@ def check(x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> None:
     if lengths is not None:
         if lengths.shape != (batch,) or lengths.dtype not in WHOLE:
             raise ShapeError(f"lengths is {tuple(lengths.shape)} of {lengths.dtype}; wanted ({batch},) of whole numbers")
-        if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps:
+        known = not (torch.compiler.is_compiling() or lengths.is_meta)  # while compiling, the numbers are not there yet
+        if known and batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps:
             raise ShapeError(
                 f"lengths run from {int(lengths.min())} to {int(lengths.max())}; wanted 0 to {steps}, the steps of x"
             )

@@ -19,14 +19,17 @@ torch.Size([3, 3])
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from recurra.errors import ShapeError
 
-__all__ = ["State", "cat", "detach", "map", "named", "rebuild", "split", "take", "where"]
+__all__ = ["State", "cat", "detach", "map", "named", "portable", "rebuild", "split", "take", "where"]
+
+T = TypeVar("T", bound=type)
 
 State: TypeAlias = Any
 """A tensor or a nested tuple of tensors; the type checker cannot say more without recursion over NamedTuples."""
@@ -93,6 +96,13 @@ def rebuild(like: State, tensors: Mapping[str, Tensor], prefix: str = "") -> Sta
         return tensors[prefix or "state"]
     names = getattr(like, "_fields", None) or [str(k) for k in range(len(like))]
     return _like(like, [rebuild(p, tensors, f"{prefix}.{n}" if prefix else n) for n, p in zip(names, like, strict=True)])
+
+
+def portable(kind: T) -> T:
+    """Let torch.export save and load programs that take or give this NamedTuple; its name stands for it in the file."""
+    if kind not in pytree.SUPPORTED_SERIALIZED_TYPES:
+        pytree._register_namedtuple(kind, serialized_type_name=f"{kind.__module__}.{kind.__qualname__}")
+    return kind
 
 
 def _like(form: State, parts: list[State]) -> State:

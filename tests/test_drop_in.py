@@ -220,15 +220,19 @@ def test_moves(kind: str) -> None:
     ours.flatten_parameters()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_autocast(kind: str) -> None:
+def test_autocast(kind: str, dtype: torch.dtype) -> None:
     ours, theirs = Case(kind, layers=2, both=True).twins(torch.float32)
-    for dtype in (torch.float32, torch.bfloat16):
-        x = torch.randn(5, 3, 4, dtype=dtype)
-        with torch.autocast("cpu", torch.bfloat16):
-            y, wanted = ours(x)[0], theirs(x)[0]
-        relative, absolute = NEAR[torch.bfloat16]
-        torch.testing.assert_close(y, wanted, rtol=relative, atol=absolute)
+    x = torch.randn(5, 3, 4, dtype=dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        try:
+            wanted = theirs(x)[0]
+        except RuntimeError as error:  # oneDNN has no LSTM that mixes bfloat16 and float32 on processors without AVX-512
+            pytest.skip(f"torch.nn cannot do it here: {str(error).splitlines()[0]}")
+        y = ours(x)[0]
+    relative, absolute = NEAR[torch.bfloat16]
+    torch.testing.assert_close(y, wanted, rtol=relative, atol=absolute)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])

@@ -11,6 +11,9 @@ NEAR = {  # relative, absolute
     torch.bfloat16: (3e-2, 1e-2),
 }
 
+FEW = {torch.float64: 1e-12, torch.float32: 1e-6}
+"""Roundings that an engine may make where another makes none, beside the largest number of a tensor."""
+
 
 def close(a: Any, b: Any) -> None:
     """Fail unless two tensors, or two states of one form, agree as far as their dtype allows."""
@@ -20,6 +23,16 @@ def close(a: Any, b: Any) -> None:
 def equal(a: Any, b: Any) -> None:
     """Fail unless two tensors, or two states of one form, have the same values to the last bit."""
     _compare(a, b, {})
+
+
+def as_near(ours: Tensor, others: Tensor, exact: Tensor, name: str) -> None:
+    """Fail unless `ours` misses `exact` by at most four times what `others` does, and a few roundings."""
+    if not exact.numel():
+        assert ours.shape == exact.shape, name
+        return
+    missed, allowed = ((each - exact).abs().max() for each in (ours, others))
+    limit = 4 * allowed + FEW[ours.dtype] * exact.abs().max()
+    assert missed <= limit, f"{name}: off by {missed:.3g}, wanted at most {limit:.3g}"
 
 
 def _compare(a: Any, b: Any, near: dict[torch.dtype, tuple[float, float]], name: str = "value") -> None:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, dataclass_tran
 
 from torch import Tensor
 
+from recurra.state import portable
+
 __all__ = ["Cell", "Map", "Maps", "Parts", "Width"]
 
 Parts: TypeAlias = Any
@@ -79,6 +81,8 @@ class Cell(ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         dataclass(frozen=True)(cls)
+        if isinstance(vars(cls).get("State"), type):
+            portable(cls.State)
 
     @property
     @abstractmethod

@@ -12,6 +12,8 @@ from recurra.engine.fold import Fold
 
 __all__ = ["Swept", "ahead", "back", "by_fold"]
 
+SAVED = torch.empty(0)  # in the place of a mask that torch saves
+
 
 class Swept(torch.autograd.Function):
     """(call, x, *state, *weights) -> (y, *state)."""
@@ -19,43 +21,50 @@ class Swept(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         """Sweep forwards; what the way back needs is all saved with torch, which may drop or move it."""
-        outputs, ticket = ahead(call, x, rest, keep=any(ctx.needs_input_grad))
+        outputs, ticket = ahead(call, x, rest, keep=True)
         ctx.save_for_backward(ticket, x, *call.noise.values(), *rest)
-        lengths, resets = (None if part is None else part.clone() for part in (call.lengths, call.resets))
-        ctx.call = call._replace(lengths=lengths, resets=resets, noise=dict.fromkeys(call.noise))
-        return outputs
+        ctx.call = call if call.lengths is call.resets is None and not call.noise else _owned(call)
+        return tuple(outputs)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """Sweep backwards, or through the fold where a derivative of this derivative is wanted."""
-        ticket, x, *more = ctx.saved_tensors
-        noise, rest = more[: len(ctx.call.noise)], more[len(ctx.call.noise) :]
-        call, needed = ctx.call._replace(noise=dict(zip(ctx.call.noise, noise, strict=True))), ctx.needs_input_grad[1:]
+        call, needed = ctx.call, ctx.needs_input_grad[1:]
+        ticket, x, *rest = ctx.saved_tensors
+        if call.noise:
+            masks, rest = rest[: len(call.noise)], rest[len(call.noise) :]
+            call = call._replace(noise=dict(zip(call.noise, masks, strict=True)))
         if torch.is_grad_enabled():
             return None, *by_fold(call, [x, *rest], cotangents, needed)
         return None, *back(call, ticket, x, rest, cotangents, need_x=needed[0])
 
 
-def ahead(call: Call, x: Tensor, rest: Sequence[Tensor], *, keep: bool) -> tuple[tuple[Tensor, ...], Tensor]:
+def _owned(call: Call) -> Call:
+    """The call without tensors that others may change or that torch saves."""
+    lengths, resets = (None if part is None else part.clone() for part in (call.lengths, call.resets))
+    return call._replace(lengths=lengths, resets=resets, noise=dict.fromkeys(call.noise, SAVED))
+
+
+def ahead(call: Call, x: Tensor, rest: Sequence[Tensor], *, keep: bool) -> tuple[Sequence[Tensor], Tensor]:
     """The outputs, and a ticket: an empty tensor that carries the buffers for as long as torch holds it."""
     fields, ticket = len(call.cell.State._fields), x.new_empty(0, dtype=torch.uint8)
-    if not len(x) or (call.lengths is not None and not call.lengths.any()):  # no step at all
+    if not x.shape[0] or (call.lengths is not None and not call.lengths.any()):  # no step at all
         width = call.wiring.width(call.cell.output)
         return (x.new_zeros(*x.shape[:2], width), *(part.clone() for part in rest[:fields])), ticket
     buffers = Buffers(call, x, rest[:fields], dict(zip(call.names, rest[fields:], strict=True)), keep=keep)
     outputs = buffers.ahead()
     if keep:
         vars(ticket)["buffers"] = buffers
-        outputs = tuple(out.detach() for out in outputs)  # else output, its history and the buffers would hold each other
+        return [out.detach() for out in outputs], ticket  # else output, its history and the buffers would hold each other
     return outputs, ticket
 
 
 def back(
     call: Call, ticket: Tensor, x: Tensor, rest: Sequence[Tensor], cotangents: Sequence[Tensor | None], *, need_x: bool
 ) -> list[Tensor | None]:
-    """The gradients of x, state and weights. The buffers of a ticket serve once; after that they are made again from the inputs."""
+    """The gradients of x, state and weights. A ticket's buffers serve once; after that they are made again from the inputs."""
     buffers = _taken(ticket) or _taken(ahead(call, x, rest, keep=True)[1])
-    if buffers is None:
+    if buffers is None:  # no step at all: the state goes through as it is
         ends = zip(cotangents[1:], rest, strict=False)
         kept = [torch.zeros_like(start) if end is None else end.clone() for end, start in ends]
         return [torch.zeros_like(x), *kept, *(torch.zeros_like(weight) for weight in rest[len(kept) :])]
@@ -64,7 +73,8 @@ def back(
 
 
 def _taken(ticket: Tensor) -> Buffers | None:
-    return vars(ticket).pop("buffers", None)
+    buffers: Buffers | None = vars(ticket).pop("buffers", None)
+    return buffers
 
 
 def by_fold(
@@ -75,9 +85,11 @@ def by_fold(
     fields = len(call.cell.State._fields)
     weights = dict(zip(call.names, rest[fields:], strict=True))
     job = Job(x, call.cell.State(*rest[:fields]), call.lengths, call.resets, call.noise)
-    y, state = Fold().run(call.cell, call.wiring, weights, job)
-    outputs = [(out, cotangent) for out, cotangent in zip((y, *state), cotangents, strict=True) if cotangent is not None]
-    wanted = [each for each, need in zip(inputs, needed, strict=True) if need]
-    given = [cotangent for _, cotangent in outputs]
-    grads = iter(torch.autograd.grad([out for out, _ in outputs], wanted, given, create_graph=True, allow_unused=True))
+    with torch.autocast("cpu", enabled=False):
+        y, state = Fold().run(call.cell, call.wiring, weights, job)
+        both = zip((y, *state), cotangents, strict=True)
+        outputs = [(out, cotangent) for out, cotangent in both if cotangent is not None and out.requires_grad]
+        wanted = [each for each, need in zip(inputs, needed, strict=True) if need]
+        given = [cotangent for _, cotangent in outputs]
+        grads = iter(torch.autograd.grad([out for out, _ in outputs], wanted, given, create_graph=True, allow_unused=True))
     return [next(grads) if need else None for need in needed]

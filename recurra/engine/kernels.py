@@ -41,7 +41,9 @@ class TorchKernels:
 
     def can(self, job: Job) -> bool:
         """All but noise, resets inside a row, and a batch without a step."""
-        steps = len(job.x) > 0 if job.lengths is None else bool(job.lengths.any())
+        if torch.compiler.is_compiling():
+            return False
+        steps = len(job.x) > 0 if job.lengths is None else not job.lengths.is_meta and bool(job.lengths.any())
         return steps and job.resets is None and not job.noise and not transformed()
 
     def run(self, cell: Cell, wiring: Wiring, weights: Weights, job: Job) -> tuple[Tensor, Any]:

@@ -9,10 +9,12 @@ from recurra import lengths as ragged
 from recurra.errors import UsageError
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.stack import Stack
+from recurra.state import portable
 
 __all__ = ["Bidirectional", "Ends"]
 
 
+@portable
 class Ends(NamedTuple):
     """Where the two readings ended: the state of `forward` at each row's end, of `backward` at its beginning.
 

@@ -134,7 +134,7 @@ class Recurrent(nn.Module):
         ragged.check(x, lengths, resets)
         extent = self.wiring.extent(x)
         masks = self._noise(noise, *x.shape[:2], self.wiring.units, *extent)
-        start = self.initial(len(x), *extent)
+        start = self.initial(x.shape[0], *extent)
         if state is None:
             state = start
         elif type(state) is not type(start) or any(a.shape != b.shape for a, b in zip(state, start, strict=True)):

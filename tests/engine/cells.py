@@ -68,35 +68,8 @@ class Leaky(Cell):
     def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
         size = torch.nn.functional.silu(x.size) + torch.exp(-x.size.abs()) + torch.sqrt(x.size**2 + 1) / m.scale
         new = torch.where(x.size > 0, torch.tanh(x.new + m.recur(s.h).new), torch.clamp(x.new, -1, 1))
-        h = s.h + self.rate * (torch.minimum(new, size) - s.h)
+        h = s.h + self.rate * (torch.minimum(new, size - 1) - s.h)
         return h, Hidden(h)
-
-
-class Mixing(Cell):
-    """Not pointwise: it looks at a row's other units."""
-
-    gates = ("new",)
-    State = Hidden
-
-    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
-        h = torch.softmax(x.new, -1) + s.h
-        return h, Hidden(h)
-
-
-class Twice(Cell):
-    """Calls one map twice."""
-
-    gates = ("new",)
-    maps = {"recur": ("new",)}
-    State = Hidden
-
-    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
-        h = torch.tanh(x.new + m.recur(m.recur(s.h).new).new)
-        return h, Hidden(h)
-
-
-OWN = {"reset-before": ResetBefore(), "peephole": Peephole(), "minimal": Minimal(), "leaky": Leaky(), "leaky-0.1": Leaky(0.1)}
-"""The ones that the sweep takes."""
 
 
 class LayerNormLSTM(Cell):
@@ -221,7 +194,41 @@ class ConstantState(Cell):
         return h, Fields(h, s.kept, torch.full_like(s.filled, 0.5), s.right, s.left)
 
 
-COMING: dict[str, Cell] = {
+class Fragile(Cell):
+    """Divisions by a vector: what pads a row, and is read by maps and norms beside it, is not a number."""
+
+    gates = ("new", "size")
+    maps = {"recur": ("new",), "late": ("new", "size")}
+    vectors = {"scale": 1.5}
+    norms = ("norm",)
+    State = Hidden
+
+    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
+        late = m.late(m.norm(x.size / m.scale) / m.scale)
+        h = torch.tanh(x.new / m.scale + m.recur(s.h).new + late.size) + torch.sigmoid(late.new) / m.scale
+        return h / m.scale, Hidden(h)
+
+
+class Greek(Cell):
+    """Names as equations have them."""
+
+    gates = ("λ",)
+    maps = {"Ω": ("λ",), "Φ": ("ψ",)}
+    vectors = {"δ": 0.5}
+    norms = ("ξ",)
+    State = NamedTuple("State", [("ψ", Tensor)])  # noqa: UP014 - an annotation would have to be ASCII
+
+    def step(self, x: Any, s: Any, m: Any) -> tuple[Tensor, Any]:
+        h = torch.tanh(m.ξ(x.λ + m.Ω(s.ψ).λ) + m.Φ(m.δ * s.ψ).ψ)
+        return h, self.State(h)
+
+
+OWN: dict[str, Cell] = {
+    "reset-before": ResetBefore(),
+    "peephole": Peephole(),
+    "minimal": Minimal(),
+    "leaky": Leaky(),
+    "leaky-0.1": Leaky(0.1),
     "layer-norm-lstm": LayerNormLSTM(),
     "projected-norm": ProjectedNorm(),
     "norm-gru": NormGRU(),
@@ -230,5 +237,30 @@ COMING: dict[str, Cell] = {
     "two-maps": TwoMaps(),
     "deep": Deep(),
     "constant-state": ConstantState(),
+    "fragile": Fragile(),
+    "greek": Greek(),
 }
-"""The ones that it does not take yet."""
+"""The ones that the sweep takes."""
+
+
+class Mixing(Cell):
+    """Not pointwise: it looks at a row's other units."""
+
+    gates = ("new",)
+    State = Hidden
+
+    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
+        h = torch.softmax(x.new, -1) + s.h
+        return h, Hidden(h)
+
+
+class Twice(Cell):
+    """Calls one map twice."""
+
+    gates = ("new",)
+    maps = {"recur": ("new",)}
+    State = Hidden
+
+    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
+        h = torch.tanh(x.new + m.recur(m.recur(s.h).new).new)
+        return h, Hidden(h)

@@ -10,7 +10,7 @@ from recurra.engine import Fold
 from recurra.engine.engine import Job
 from recurra.layers import Conv2d, Dense, Recurrent
 from recurra.wirings import Wiring
-from tests.engine.cells import COMING
+from tests.engine.cells import OWN
 from tests.laws.cases import Mixed
 from tests.tolerance import close, equal
 
@@ -88,7 +88,7 @@ def test_steps_yield_what_run_gives() -> None:
     close(states.take(after[1], torch.tensor([1])), states.take(end, torch.tensor([1])))
 
 
-@pytest.mark.parametrize("cell", COMING.values(), ids=str)
+@pytest.mark.parametrize("cell", OWN.values(), ids=str)
 def test_whatever_a_cell_declares_is_run_stepped_and_differentiated(cell: Cell) -> None:
     torch.manual_seed(0)
     layer = Recurrent(cell, Dense(3, 5, projected_size=2), engine=Fold())
