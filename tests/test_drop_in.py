@@ -228,7 +228,7 @@ def test_autocast(kind: str, dtype: torch.dtype) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         try:
             wanted = theirs(x)[0]
-        except RuntimeError as error:  # oneDNN has no LSTM that mixes bfloat16 and float32 on processors without AVX-512
+        except RuntimeError as error:  # oneDNN's LSTM has no bfloat16 on processors without AVX-512
             pytest.skip(f"torch.nn cannot do it here: {str(error).splitlines()[0]}")
         y = ours(x)[0]
     relative, absolute = NEAR[torch.bfloat16]

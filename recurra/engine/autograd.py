@@ -28,13 +28,14 @@ class Swept(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Sweep backwards, or through the fold where a derivative of this derivative is wanted."""
+        """Sweep backwards, or through the fold where a derivative of this derivative is wanted, or many at once."""
         call, needed = ctx.call, ctx.needs_input_grad[1:]
         ticket, x, *rest = ctx.saved_tensors
         if call.noise:
             masks, rest = rest[: len(call.noise)], rest[len(call.noise) :]
             call = call._replace(noise=dict(zip(call.noise, masks, strict=True)))
-        if torch.is_grad_enabled():
+        many = any(each is not None and torch._C._functorch.is_legacy_batchedtensor(each) for each in cotangents)
+        if torch.is_grad_enabled() or many:
             return None, *by_fold(call, [x, *rest], cotangents, needed)
         return None, *back(call, ticket, x, rest, cotangents, need_x=needed[0])
 
@@ -55,7 +56,6 @@ def ahead(call: Call, x: Tensor, rest: Sequence[Tensor], *, keep: bool) -> tuple
     outputs = buffers.ahead()
     if keep:
         vars(ticket)["buffers"] = buffers
-        return [out.detach() for out in outputs], ticket  # else output, its history and the buffers would hold each other
     return outputs, ticket
 
 
@@ -85,7 +85,7 @@ def by_fold(
     fields = len(call.cell.State._fields)
     weights = dict(zip(call.names, rest[fields:], strict=True))
     job = Job(x, call.cell.State(*rest[:fields]), call.lengths, call.resets, call.noise)
-    with torch.autocast("cpu", enabled=False):
+    with torch.enable_grad(), torch.autocast("cpu", enabled=False):
         y, state = Fold().run(call.cell, call.wiring, weights, job)
         both = zip((y, *state), cotangents, strict=True)
         outputs = [(out, cotangent) for out, cotangent in both if cotangent is not None and out.requires_grad]

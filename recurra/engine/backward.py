@@ -13,15 +13,15 @@ __all__ = ["backward"]
 def backward(plan: Plan, layout: Layout, isa: Isa) -> str:
     """Everything of the way backwards, with ``backward_worker(args)``."""
     blocks = row_blocks(isa.registers)
-    pieces = [_block(layout, each, rows) for each in plan.maps for rows in blocks]
+    pieces = [_block(layout, number, each, rows) for number, each in enumerate(plan.maps) for rows in blocks]
     pieces += [_points(plan, layout, number, segment) for number, segment in enumerate(plan.segments)]
     ends = [_prepare(plan, layout), _forget(plan, layout), _outcome(plan, layout), _worker(plan, layout, blocks)]
     return "\n".join([*pieces, *ends])
 
 
-def _block(layout: Layout, each: MapPlan, rows: int) -> str:
+def _block(layout: Layout, number: int, each: MapPlan, rows: int) -> str:
     """The gradient of what went into a map, for some rows and one panel of units."""
-    code, width, count = Function(layout, f"back_{each.name}_{rows}", ("row", "b", "unit")), layout.lanes.width, len(each.parts)
+    code, width, count = Function(layout, f"back{number}_{rows}", ("row", "b", "unit")), layout.lanes.width, len(each.parts)
     target = f"dA.{each.name}" if each.reads is None else f"dS.{each.reads}"
     places = [code.row(target, code.i("add", "%b", r), each.takes, "%unit") for r in range(rows)]
     zero = [code.constant(0.0)] * VECTORS
@@ -305,7 +305,7 @@ def _worker(plan: Plan, layout: Layout, blocks: list[int]) -> str:
                 with code.loop(ends[0], ends[1], layout.grain) as unit:
                     for b, rows in code.blocks(b0, stop, blocks):
                         places = f"i64 {code.i('add', first, b)}, i64 {b}, i64 {unit}"
-                        code.line(f"call void @back_{each.name}_{rows}(ptr %a, {places})")
+                        code.line(f"call void @back{plan.maps.index(each)}_{rows}(ptr %a, {places})")
         with code.when(resets), code.loop(b0, stop) as b:
             code.line(f"call void @forget(ptr %a, i64 {code.i('add', first, b)}, i64 {b}, {units})")
     team.meet()

@@ -117,10 +117,12 @@ class Buffers:
 
     def ahead(self) -> tuple[Tensor, ...]:
         """Sweep forwards: y (B, T, ...), and each field of the state after every row's last step."""
+        own = len(self._kept)
         y = self._new(self.x.shape[1], self.plan.width)
         ends = self._fields("to")
         self.give("y", y)
         self._run(0)
+        del self._kept[own:]  # outputs know their history, and that knows these buffers: they would hold each other
         return y, *ends
 
     def back(

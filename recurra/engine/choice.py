@@ -22,6 +22,7 @@ __all__ = ["ENGINES", "choose", "run"]
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Sweep(), TorchKernels(), Fold())}
 """All engines by name, the first choice first."""
 
+FEW = 16  # steps
 BEST_BY_TORCH = (LSTM(), ProjectedLSTM())  # oneDNN's LSTM keeps up with the sweep, and needs no compilation
 
 
@@ -41,7 +42,10 @@ def choose(cell: Cell, wiring: Wiring) -> Engine:
 
 
 def run(engine: Engine, cell: Cell, wiring: Wiring, weights: Weights, job: Job) -> tuple[Tensor, Any]:
-    """Run the job by `engine`, or by the next one that can."""
+    """Run the job by `engine`, or by the next one that can; a few steps by torch's kernels, which keep up there."""
+    kernels = ENGINES["torch"]
+    if engine is ENGINES["sweep"] and kernels.takes(cell, wiring) and kernels.can(job) and job.x.shape[1] < FEW:
+        engine = kernels
     if not engine.can(job):
         others = (other for other in _order(cell) if other is not engine)
         engine = next(other for other in others if other.takes(cell, wiring) and other.can(job))

@@ -78,27 +78,28 @@ class Function(Code):
 
     def slot(self, name: str) -> str:
         """An argument, a number or an address."""
-        assert name in self.layout.slots, name
-        return f"%a.{name}"
+        return f"%a.{self.layout.slots[name]}"  # by place, since a user's names may hold what LLVM's do not
 
     def end(self) -> str:
         """Close the function, and give its text."""
-        used = set(re.findall(r"%a\.([\w.]+)", "\n".join(self.lines)))
+        used = {int(place) for place in re.findall(r"%a\.(\d+)", "\n".join(self.lines))}
         loads = []
 
-        def load(name: str, kind: str, value: str) -> None:
-            loads.append(f"  %at.{name} = getelementptr i64, ptr %a, i64 {self.layout.slots[name]}")
-            loads.append(f"  {value} = load {kind}, ptr %at.{name}, align 8")
+        def load(place: int, kind: str, value: str) -> None:
+            loads.append(f"  %at.{place} = getelementptr i64, ptr %a, i64 {place}")
+            loads.append(f"  {value} = load {kind}, ptr %at.{place}, align 8")
 
         blocks = {"ahead": self.layout.ahead, "packed": self.layout.packed, "back": self.layout.back}
         for block, names in blocks.items():
-            if used.intersection(names):
-                load(block, "ptr", f"%a.{block}")
-            for name in sorted(used.intersection(names)):
-                load(name, "i64", f"%in.{name}")
-                loads.append(f"  %a.{name} = getelementptr i8, ptr %a.{block}, i64 %in.{name}")
-        for name in sorted(used.difference(*blocks.values())):
-            load(name, "i64" if name in NUMBERS else "ptr", f"%a.{name}")
+            own = sorted(used.intersection(self.layout.slots[name] for name in names))
+            if own:
+                load(self.layout.slots[block], "ptr", self.slot(block))
+            for place in own:
+                load(place, "i64", f"%in.{place}")
+                loads.append(f"  %a.{place} = getelementptr i8, ptr {self.slot(block)}, i64 %in.{place}")
+            used.difference_update(own)
+        for place in sorted(used):
+            load(place, "i64" if place < len(NUMBERS) else "ptr", f"%a.{place}")
         return "\n".join([self._head, *self._room, *loads, *self.lines, "  ret void", "}"])
 
     def room(self, vectors: int = 1) -> str:

@@ -37,7 +37,8 @@ def constant(function: F) -> F:
 def named(value: Cell | Wiring) -> str:
     """The text that stands for a cell or a wiring: class, fields, and a number if another one had the same text."""
     of = {field.name: getattr(value, field.name) for field in fields(value)}  # type: ignore[arg-type]
-    text = f"{_path(type(value))} {of}"
+    told = {name: {"cell": named(part)} if isinstance(part, Cell) else part for name, part in of.items()}  # no field is a dict
+    text = f"{_path(type(value))} {told}"
     texts = chain([text], (f"{text} @ {number}" for number in count(2)))
     return next(text for text in texts if _named.setdefault(text, value) == value)
 
@@ -45,9 +46,11 @@ def named(value: Cell | Wiring) -> str:
 def _found(text: str) -> Any:
     """The cell or wiring that a text stands for, of the classes that this process has."""
     if text not in _named:
-        path, _, of = text.partition(" ")
+        path, _, told = text.partition(" ")
         try:
-            _named[text] = next(kind for kind in _below(Cell, Wiring) if _path(kind) == path)(**ast.literal_eval(of))
+            kind = next(kind for kind in _below(Cell, Wiring) if _path(kind) == path)
+            of = ast.literal_eval(told)
+            _named[text] = kind(**{name: _found(part["cell"]) if isinstance(part, dict) else part for name, part in of.items()})
         except (StopIteration, ValueError, TypeError, SyntaxError):
             raise UsageError(f"recurra::sweep runs {text}, which is not known here; import what defines it first") from None
     return _named[text]

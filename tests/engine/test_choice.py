@@ -1,9 +1,10 @@
 import pytest
 
 from recurra.cells import CELLS, LSTM, Cell, ProjectedLSTM
-from recurra.engine import ENGINES, Fold, TorchKernels, choose
-from recurra.errors import UsageError
+from recurra.engine import ENGINES, Fold, Sweep, TorchKernels, choose
+from recurra.errors import SlowWarning, UsageError
 from recurra.layers import Conv2d, Dense, Recurrent
+from tests.engine.cells import Mixing
 from tests.laws.cases import Mixed
 
 
@@ -17,14 +18,18 @@ def test_engines_go_by_their_names() -> None:
     assert all(engine.name == name for name, engine in ENGINES.items())
 
 
-@pytest.mark.parametrize("cell", [*CELLS.values(), ProjectedLSTM()], ids=str)
-def test_torch_first_where_it_has_the_cell(cell: Cell) -> None:
-    assert isinstance(choose(cell, Dense(3, 5, projected_size=2)), TorchKernels)
+@pytest.mark.parametrize("cell", [*CELLS.values(), ProjectedLSTM(), Mixed()], ids=str)
+def test_torch_first_where_it_is_best(cell: Cell) -> None:
+    best = TorchKernels if isinstance(cell, LSTM | ProjectedLSTM) else Sweep
+    assert isinstance(choose(cell, Dense(3, 5, projected_size=2)), best)
 
 
 def test_the_fold_for_all_else() -> None:
     assert isinstance(choose(LSTM(), Conv2d(3, 5)), Fold)
-    assert isinstance(choose(Mixed(), Dense(3, 5)), Fold)
+    with pytest.warns(
+        SlowWarning, match=r"Mixing\(\) runs by the engine fold, not compiled: step uses aten._softmax.* line \d+"
+    ):
+        assert isinstance(choose(Mixing(), Dense(3, 5)), Fold)
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from recurra.cells import Cell
 from recurra.cells.cell import Map, Width
-from recurra.engine import compiled
 from recurra.engine.compile import refusal
 from recurra.engine.trace import trace
 from recurra.engine.vector import LOWERED
@@ -51,6 +50,8 @@ STATES = (
     NamedTuple("Two", [("a", Tensor), ("b", Tensor)]),
     NamedTuple("Three", [("a", Tensor), ("b", Tensor), ("c", Tensor)]),
 )
+
+pytestmark = pytest.mark.usefixtures("sweep_all")
 VECTORS = {"weight": 0.7, "other": -1.2}
 
 
@@ -207,11 +208,6 @@ def wirings(draw: st.DrawFn, recipe: Recipe) -> Wiring:
     if kind == "heads":
         return Heads(inputs, 3 * hidden, heads=3, bias=bias)
     return Dense(inputs, hidden, bias=bias) if kind == "dense" else Diagonal(inputs, hidden, bias=bias)
-
-
-@pytest.fixture(autouse=True)
-def _sweep_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "SHORT", 1)
 
 
 def check(data: st.DataObject) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recurra.cells import CELLS, LSTM, Cell, ProjectedLSTM
-from recurra.engine import Fold, TorchKernels
+from recurra.engine import Fold, Sweep, TorchKernels
 from recurra.engine.engine import Job
 from recurra.layers import Conv2d, Dense, Recurrent
 from tests.laws.cases import Mixed
@@ -62,7 +62,7 @@ def test_no_steps_at_all_fall_to_the_fold(layer: Recurrent) -> None:
 
 def test_the_kernel_runs_where_it_can(layer: Recurrent, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: Counter[str] = Counter()
-    for engine in (TorchKernels, Fold):
+    for engine in (TorchKernels, Sweep):
         run = engine.run
 
         def counted(self: Any, *args: Any, run: Any = run) -> Any:
@@ -75,7 +75,7 @@ def test_the_kernel_runs_where_it_can(layer: Recurrent, monkeypatch: pytest.Monk
     layer(x, lengths=torch.tensor([0, 6, 2, 2]))
     assert calls == {"torch": 2}
     layer(x, resets=torch.zeros(4, 6, dtype=torch.bool))
-    assert calls == {"torch": 2, "fold": 1}
+    assert calls == {"torch": 2, "sweep": 1}
 
 
 @pytest.mark.parametrize("cell", [LSTM(), ProjectedLSTM()], ids=str)

@@ -17,7 +17,7 @@ from torch.export import Dim
 from recurra import drop_in
 from recurra import state as states
 from recurra.cells import GRU, LSTM, Cell
-from recurra.engine import Sweep
+from recurra.engine import Sweep, operator
 from recurra.engine.operator import named, sweep
 from recurra.errors import ShapeError
 from recurra.layers import Bidirectional, Dense, Diagonal, Heads, Recurrent, Stack
@@ -238,6 +238,12 @@ class TestOperator:
         assert named(first) != named(second)
         assert named(first) == named(first)
 
+    def test_cells_of_cells_are_found_by_their_text(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        cell = Outer(Leaky(0.75), ("a", 1e-3))
+        text = named(cell)
+        monkeypatch.setattr(operator, "_named", {})
+        assert operator._found(text) == cell
+
     def test_shapes_alone(self) -> None:
         core = layer(GRU())
         with torch._subclasses.FakeTensorMode():
@@ -254,6 +260,18 @@ class TestOperator:
         close(graph(2 * x)[0], core(2 * x)[0])
         traced = torch.jit.trace(Output(core), (x,), check_trace=False)  # type: ignore[no-untyped-call]
         close(traced(longer), core(longer)[0])
+
+
+class Outer(Cell):
+    """A wrapper of a cell."""
+
+    inner: Cell
+    more: tuple[str, float]
+    gates = ("new",)
+    State = LSTM.State
+
+    def step(self, x: Any, s: Any, m: Any) -> tuple[Tensor, Any]:
+        return self.inner.step(x, s, m)
 
 
 class Output(nn.Module):

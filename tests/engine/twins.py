@@ -1,5 +1,6 @@
 """Twins: one layer run by the sweep and by the fold, and what both answer."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -125,3 +126,19 @@ def agree(cell: Cell, wiring: Wiring, run: Run, dtype: torch.dtype) -> None:
     with torch.no_grad():
         y, end = fast(x, start, **others)
     equal([y, *end], [each for name, each in ours.items() if not name.startswith("gradient")])
+
+
+class Both(NamedTuple):
+    """What two layers found."""
+
+    fast: Any
+    slow: Any
+
+
+def both(cell: Cell, work: Callable[[Recurrent], Any], hidden: int = 8, dtype: torch.dtype = torch.float64) -> Both:
+    """The same work with the sweep and with the fold."""
+    return Both(*(work(layer) for layer in twins(cell, wire("dense", cell, 4, hidden), dtype)))
+
+
+def gradients(layer: Recurrent) -> tuple[Tensor | None, ...]:
+    return tuple(weight.grad for weight in layer.parameters())

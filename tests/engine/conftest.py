@@ -1,0 +1,12 @@
+"""What several tests of the engines need."""
+
+import pytest
+
+from recurra.engine import choice, compiled
+
+
+@pytest.fixture
+def sweep_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sequence is too short for the sweep."""
+    monkeypatch.setattr(compiled, "SHORT", 1)
+    monkeypatch.setattr(choice, "FEW", 1)
