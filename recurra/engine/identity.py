@@ -7,6 +7,7 @@ open file, an object with a state of its own), there is no hash at all.
 import builtins
 import dis
 import hashlib
+import sys
 from collections.abc import Iterator
 from types import (
     BuiltinFunctionType,
@@ -37,6 +38,7 @@ DECLARED = ("gates", "maps", "vectors", "norms", "noise", "widths", "output")
 PLAIN = (NoneType, bool, int, float, complex, str, bytes, EllipsisType, torch.dtype, torch.device)
 IN_C = (BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType, GetSetDescriptorType, MemberDescriptorType)
 
+HEAP = 1 << 9  # the flag of classes that are written in Python
 REPEATED = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__orig_bases__", "__abstractmethods__"}
 REPEATED |= {"_abc_impl", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__parameters__"}
 REPEATED |= {"__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
@@ -116,7 +118,7 @@ class _Walk:
     def kind(self, kind: type) -> None:
         """A class: its bases, and all that it holds."""
         self.token(kind.__module__, kind.__qualname__)
-        if _library(kind.__module__) or self.known(kind):
+        if _of_library(kind) or self.known(kind):
             return
         for other in (type(kind), *kind.__bases__):
             self.kind(other)
@@ -182,6 +184,14 @@ def _alone(value: Any) -> str:
     walk = _Walk()
     walk.value(value)
     return walk.hash.hexdigest()
+
+
+def _of_library(kind: type) -> bool:
+    """Whether a class is one that a library holds under its name; a class made by `type` may only say so."""
+    found: Any = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return _library(kind.__module__) and (found is kind or not kind.__flags__ & HEAP)
 
 
 def _library(module: str) -> bool:

@@ -20,7 +20,7 @@ from recurra.engine.buffers import Call
 from recurra.errors import UsageError
 from recurra.wirings import Wiring
 
-__all__ = ["constant", "named", "recording", "sweep", "sweep_back"]
+__all__ = ["constant", "named", "recording"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 

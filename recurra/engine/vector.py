@@ -3,6 +3,7 @@
 Every function here is within 4 units in the last place of the exact value; NaN goes through all of them.
 """
 
+import ctypes
 import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -202,7 +203,7 @@ class Code:
     def constant(self, value: float) -> str:
         """The same number in every lane."""
         if self.lanes.size == 4:
-            value = struct.unpack("f", struct.pack("f", value))[0] if abs(value) < 3.4e38 else math.copysign(math.inf, value)
+            value = ctypes.c_float(value).value
         bits = struct.unpack(">Q", struct.pack(">d", value))[0]
         return f"splat ({self.lanes.number} 0x{bits:016X})"
 

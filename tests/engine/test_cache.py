@@ -274,3 +274,14 @@ class TestProcesses:
         assert self.run(code) == "0 0 0 0 0 0 0 0\n"
         assert sorted(entry.header["kind"] for entry in disk.entries()) == ["code", "graphs"]
         assert {path.suffix for path in place.iterdir()} == {".entry"}
+
+
+def test_classes_made_by_type_are_told_apart() -> None:
+    def made(bend: Any) -> Any:
+        def step(self: Any, x: Any, s: Any, m: Any) -> Any:
+            return bend(x.new), s
+
+        return type("Own", (Cell,), {"gates": ("new",), "State": Minimal.State, "step": step})()
+
+    first, second = identity(made(torch.tanh)), identity(made(torch.sigmoid))
+    assert first is None or first != second

@@ -97,6 +97,7 @@ def answers(layer: Recurrent, run: Run) -> dict[str, Tensor]:
     lay = strew if run.strewn else torch.clone
     arguments = (lay(x), states.map(lay, start) if start else None)
     y, end = functional_call(layer, {name: lay(weight) for name, weight in weights.items()}, arguments, others)
+    assert isinstance(layer.engine, Fold) or "Swept" in str(y.grad_fn)
     loss = _loss(y, end, run.loss)
     if loss.requires_grad:
         torch.autograd.backward(loss)
