@@ -42,6 +42,7 @@ HEAP = 1 << 9  # the flag of classes that are written in Python
 REPEATED = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__orig_bases__", "__abstractmethods__"}
 REPEATED |= {"_abc_impl", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__parameters__"}
 REPEATED |= {"__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
+REPEATED |= {"__slotnames__"}  # which `copy` and `pickle` leave there
 """Attributes of a class which no step depends on, or which others repeat."""
 
 GENERATED = {"__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__replace__"}

@@ -1,5 +1,6 @@
 """What is kept of a compilation: found again where nothing changed, made anew where anything did."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -141,10 +142,12 @@ class TestIdentity:
         monkeypatch.setattr(Leaky, "rate", 0.125)
         assert identity(cell) not in (None, told)
 
-    def test_the_same_whether_it_ran_or_not(self) -> None:
+    def test_the_same_whether_it_ran_or_was_copied_or_not(self) -> None:
         cell = made(PRELUDE)
         told = identity(cell)
         Recurrent(cell, Dense(2, 3), engine=Fold())(torch.zeros(1, 200, 2))
+        assert identity(cell) == told
+        assert identity(copy.deepcopy(cell)) == told
         assert identity(cell) == told
 
     @pytest.mark.parametrize(
