@@ -1,5 +1,6 @@
 """One small trained run that many tests look at; none of them changes it."""
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +25,10 @@ def sentences(count: int, seed: int = 0) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What the engine compiles in tests stays among the tests."""
+    """What the engine compiles in tests stays among the tests; all workers share it."""
+    base = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECURRA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("RECURRA_CACHE", str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"))
         yield
 
 

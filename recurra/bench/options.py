@@ -18,6 +18,7 @@ PARTS = {
     "grid": "the same over B and H, for the pictures",
     "variants": "ragged rows, float64, projections, both directions, beside torch.nn",
     "cells": "a user's cells beside our LSTM, the Python fold and a Python loop",
+    "profile": "where the time of a call goes: products, the loop over time, all else",
     "start": "the first call in a new process, without and with the disk cache",
     "step": "one step of one row, float32, bfloat16 and int8 weights, beside torch's cells and ONNX Runtime",
     "scan": "a cell without a product in its loop",

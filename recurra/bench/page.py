@@ -30,10 +30,29 @@ def page(result: Result, pictures: Sequence[str]) -> Iterator[str]:
 def summary(result: Result, pictures: Sequence[str], *, level: int = 1) -> Iterator[str]:
     """Lines of Markdown: command and machine, the goals beside what was reached, and the pictures of these names."""
     yield from (f"{'#' * level} Speed of the engine", "", _machine(result), "", *LEGEND, "", *_goals(result), "")
+    profiled = [measure for measure in result.measures if measure.part == "profile"]
+    if profiled:
+        yield from (f"{'#' * level}# Where the time goes", "", *PROFILE, "", *_profile(profiled), "")
     for name in pictures:
         yield from (f"![{Path(name).stem.replace('-', ' ')}]({name})", "")
 
 
+def _profile(measures: Sequence[Measure]) -> Iterator[str]:
+    yield from _rows(["", "", "B, T, H", "threads", "ours", "products at the speed of A @ A", "more in the loop", "all else"])
+    for measure in measures:
+        whole, without = measure.seconds.get(Contender.OURS), measure.seconds.get(Contender.DIAGONAL)
+        if whole and without:
+            beyond, rest = whole - without - measure.product / 2, without - measure.product / 2
+            shares = [f"{part / whole:.0%}" for part in (measure.product, beyond, rest)]
+            start = [measure.subject, measure.way, str(measure.shape), str(measure.threads)]
+            yield _row([*start, _time(measure, Contender.OURS), *shares])
+
+
+PROFILE = (
+    "Half of a call's products are of x, half of h. Wired diagonally, a call does all but those of h: what it takes beyond",
+    "the products of x at the speed of `A @ A` is *all else*, pointwise work, packing and Python; and what the dense call",
+    "takes beyond it, and beyond the speed of `A @ A`, the products of h take *more in the loop*, with few rows at a time.",
+)
 LEGEND = (
     "Contenders run in turn in one process (or, where they must not meet, in a process of their own), and the median counts.",
     "A ratio is the other's time over ours. *Cap*: torch's time over that of the same products at the speed of this run's",

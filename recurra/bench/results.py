@@ -19,6 +19,7 @@ class Contender(StrEnum):
     OURS_LSTM = "recurra's LSTM"
     BF16 = "recurra, bfloat16 weights"
     INT8 = "recurra, int8 weights"
+    DIAGONAL = "recurra, wired diagonally"
     LOW_MEMORY = "recurra, memory=low"
     CACHED = "recurra, from the disk cache"
     FOLD = "Python fold"

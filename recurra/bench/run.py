@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[Plan, int], Iterator[Measure]]] = {
     "grid": sequences.grid,
     "variants": sequences.variants,
     "cells": sequences.cells,
+    "profile": sequences.profile,
     "start": start.start,
     "step": step.step,
     "scan": sequences.scan,

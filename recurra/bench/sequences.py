@@ -14,10 +14,24 @@ from recurra.bench.roofs import square
 from recurra.bench.timing import Timer
 from recurra.cells import GRU, LSTM, Cell, Elman, ProjectedLSTM
 from recurra.engine import Engine, Fold, Sweep, refusal
-from recurra.layers import Bidirectional, Dense, Recurrent
+from recurra.layers import Bidirectional, Dense, Diagonal, Recurrent
 from recurra.wirings import Wiring
 
-__all__ = ["PEERS", "Candidate", "cells", "grid", "measure", "ours", "runs", "scan", "shapes", "timer", "torch_nn", "variants"]
+__all__ = [
+    "PEERS",
+    "Candidate",
+    "cells",
+    "grid",
+    "measure",
+    "ours",
+    "profile",
+    "runs",
+    "scan",
+    "shapes",
+    "timer",
+    "torch_nn",
+    "variants",
+]
 
 WAYS = ("training", "inference")
 
@@ -151,6 +165,17 @@ def cells(plan: Plan, threads: int) -> Iterator[Measure]:
                 loop = LayerNormLoop(shape.units, shape.units)
                 candidates[Contender.LOOP] = Candidate(loop, x, loop)
             yield measure("cells", name, cell, "training", shape, threads, _beside_product(candidates, "training", plan))
+
+
+def profile(plan: Plan, threads: int) -> Iterator[Measure]:
+    """Every chosen cell beside itself with one number in the place of each matrix: the same call without the product of h."""
+    for name in plan.cells:
+        cell = PEERS[name].cell
+        for shape in plan.shapes:
+            x, units = _input(shape), shape.units
+            candidates = ours(cell, Dense(units, units), x) | ours(cell, Diagonal(units, units), x, name=Contender.DIAGONAL)
+            for way in WAYS:
+                yield measure("profile", name, cell, way, shape, threads, _beside_product(candidates, way, plan))
 
 
 def scan(plan: Plan, threads: int) -> Iterator[Measure]:

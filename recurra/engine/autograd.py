@@ -10,7 +10,7 @@ from recurra.engine.buffers import Buffers, Call
 from recurra.engine.engine import Job
 from recurra.engine.fold import Fold
 
-__all__ = ["Swept", "ahead", "back", "by_fold"]
+__all__ = ["Swept", "ahead", "back", "by_fold", "gradients", "graph_wanted"]
 
 SAVED = torch.empty(0)  # in the place of a mask that torch saves
 
@@ -34,8 +34,7 @@ class Swept(torch.autograd.Function):
         if call.noise:
             masks, rest = rest[: len(call.noise)], rest[len(call.noise) :]
             call = call._replace(noise=dict(zip(call.noise, masks, strict=True)))
-        many = any(each is not None and torch._C._functorch.is_legacy_batchedtensor(each) for each in cotangents)
-        if torch.is_grad_enabled() or many:
+        if graph_wanted(cotangents):
             return None, *by_fold(call, [x, *rest], cotangents, needed)
         return None, *back(call, ticket, x, rest, cotangents, need_x=needed[0])
 
@@ -87,9 +86,28 @@ def by_fold(
     job = Job(x, call.cell.State(*rest[:fields]), call.lengths, call.resets, call.noise)
     with torch.enable_grad(), torch.autocast("cpu", enabled=False):
         y, state = Fold().run(call.cell, call.wiring, weights, job)
-        both = zip((y, *state), cotangents, strict=True)
-        outputs = [(out, cotangent) for out, cotangent in both if cotangent is not None and out.requires_grad]
-        wanted = [each for each, need in zip(inputs, needed, strict=True) if need]
-        given = [cotangent for _, cotangent in outputs]
-        grads = iter(torch.autograd.grad([out for out, _ in outputs], wanted, given, create_graph=True, allow_unused=True))
-    return [next(grads) if need else None for need in needed]
+        return gradients((y, *state), cotangents, inputs, needed, again=True)
+
+
+def graph_wanted(cotangents: Sequence[Tensor | None]) -> bool:
+    """Whether a way back must itself be recorded: for its own derivative, or for many gradients at once."""
+    many = any(each is not None and torch._C._functorch.is_legacy_batchedtensor(each) for each in cotangents)
+    return many or torch.is_grad_enabled()
+
+
+def gradients(
+    outputs: Sequence[Tensor],
+    cotangents: Sequence[Tensor | None],
+    inputs: Sequence[Tensor],
+    needed: Sequence[bool],
+    *,
+    again: bool = False,
+) -> list[Tensor | None]:
+    """The gradients of those inputs that need one; with `again` they have derivatives of their own."""
+    both = [(out, given) for out, given in zip(outputs, cotangents, strict=True) if given is not None and out.requires_grad]
+    wanted = [each for each, need in zip(inputs, needed, strict=True) if need]
+    if not both or not wanted:
+        return [None] * len(needed)
+    ends, given = zip(*both, strict=True)
+    found = iter(torch.autograd.grad(ends, wanted, given, create_graph=again, allow_unused=True))
+    return [next(found) if need else None for need in needed]

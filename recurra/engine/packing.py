@@ -4,7 +4,7 @@ A row of units is `n` blocks of `s` numbers (one block, or one for each head); i
 """
 
 from recurra.engine.precision import Precision
-from recurra.engine.vector import Code, Lanes
+from recurra.engine.vector import Code, Lanes, internal
 
 __all__ = ["packing"]
 
@@ -22,15 +22,8 @@ def packing(lanes: Lanes, precision: Precision) -> str:
     return "\n".join([_copy(lanes), _enter(lanes), _leave(lanes), _pack(lanes, precision)])
 
 
-def _function(lanes: Lanes, head: str) -> Code:
-    code = Code(lanes)
-    code.lines.append(f"define internal void {head} noinline {{")
-    code.label("entry")
-    return code
-
-
 def _copy(lanes: Lanes) -> str:
-    code = _function(lanes, "@recurra_copy(ptr %to, ptr %from, i64 %count, i64 %padded)")
+    code = internal(lanes, "@recurra_copy(ptr %to, ptr %from, i64 %count, i64 %padded)")
     whole = code.i("sub", "%count", code.i("urem", "%count", lanes.width))
     with code.loop(0, whole, lanes.width) as k:
         code.store(code.load(code.at("%from", k)), code.at("%to", k))
@@ -40,7 +33,7 @@ def _copy(lanes: Lanes) -> str:
 
 
 def _enter(lanes: Lanes) -> str:
-    code = _function(lanes, "@recurra_enter(ptr %to, ptr %from, i64 %n, i64 %s, i64 %u)")
+    code = internal(lanes, "@recurra_enter(ptr %to, ptr %from, i64 %n, i64 %s, i64 %u)")
     with code.loop(0, "%n") as block:
         to, source = code.address("%to", (block, "%u")), code.address("%from", (block, "%s"))
         code.line(f"call void @recurra_copy(ptr {to}, ptr {source}, i64 %s, i64 %u)")
@@ -48,7 +41,7 @@ def _enter(lanes: Lanes) -> str:
 
 
 def _leave(lanes: Lanes) -> str:
-    code = _function(lanes, "@recurra_leave(ptr %to, ptr %from, i64 %n, i64 %s, i64 %u)")
+    code = internal(lanes, "@recurra_leave(ptr %to, ptr %from, i64 %n, i64 %s, i64 %u)")
     whole = code.i("sub", "%s", code.i("urem", "%s", lanes.width))
     with code.loop(0, "%n") as block:
         to, source = code.address("%to", (block, "%s")), code.address("%from", (block, "%u"))
@@ -61,7 +54,7 @@ def _leave(lanes: Lanes) -> str:
 
 def _pack(lanes: Lanes, precision: Precision) -> str:
     """Squares of rows and columns, turned in registers; at the ends they are filled up with zeros."""
-    code, n = _function(lanes, "@recurra_pack(ptr %to, i64 %step, ptr %from, i64 %k, i64 %count, i64 %valid)"), lanes.width
+    code, n = internal(lanes, "@recurra_pack(ptr %to, i64 %step, ptr %from, i64 %k, i64 %count, i64 %valid)"), lanes.width
     with code.loop(0, "%count", n) as lane, code.loop(0, "%k", n) as k:
         here = code.op(f"call i64 @llvm.usub.sat.i64(i64 %valid, i64 {lane})")
         rows = code.least(here, str(n))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from recurra.engine.precision import FULL, Precision
-from recurra.engine.vector import Code, Lanes
+from recurra.engine.vector import Code, Lanes, internal
 
 __all__ = ["VECTORS", "beginning", "product", "products", "row_blocks", "scaled", "together"]
 
@@ -110,13 +110,6 @@ def products(lanes: Lanes, registers: int, precision: Precision) -> str:
     return "\n".join([*tiles, _rows(lanes, blocks, precision), _gradient(lanes, blocks), _columns(lanes)])
 
 
-def _function(lanes: Lanes, head: str) -> Code:
-    code = Code(lanes)
-    code.lines.append(f"define internal void {head} noinline {{")
-    code.label("entry")
-    return code
-
-
 def scaled(
     code: Code, sums: Sequence[Sequence[str]], start: Sequence[Sequence[str]], rates: Sequence[str], precision: Precision
 ) -> list[list[str]]:
@@ -136,7 +129,7 @@ def beginning(code: Code, start: Sequence[Sequence[str]], precision: Precision) 
 
 def _rows_tile(lanes: Lanes, rows: int, precision: Precision) -> str:
     parameters = "ptr %lhs, i64 %step, ptr %rhs, i64 %count, ptr %rate, ptr %start, i64 %start_step, ptr %out, i64 %out_step"
-    code = _function(lanes, f"@rows_{rows}({parameters})")
+    code = internal(lanes, f"@rows_{rows}({parameters})")
     lhs, start, out = (
         [code.address(f"%{name}", (f"%{step}", r)) for r in range(rows)]
         for name, step in (("lhs", "step"), ("start", "start_step"), ("out", "out_step"))
@@ -155,7 +148,7 @@ def _rows(lanes: Lanes, blocks: Sequence[int], precision: Precision) -> str:
         "ptr %lhs, i64 %step, ptr %rhs, i64 %count, ptr %rate, ptr %start, i64 %start_step, ptr %out, i64 %out_step, "
         "i64 %r0, i64 %r1, i64 %p0, i64 %p1"
     )
-    code, width = _function(lanes, f"@recurra_rows({parameters})"), VECTORS * lanes.width
+    code, width = internal(lanes, f"@recurra_rows({parameters})"), VECTORS * lanes.width
     with code.loop(0, "%count", DEPTH) as k, code.loop("%p0", "%p1") as panel:
         count, first = code.least(code.i("sub", "%count", k), str(DEPTH)), code.op(f"icmp eq i64 {k}, 0")
         column = code.i("mul", panel, width)
@@ -173,7 +166,7 @@ def _rows(lanes: Lanes, blocks: Sequence[int], precision: Precision) -> str:
 
 def _gradient_tile(lanes: Lanes, rows: int) -> str:
     parameters = "ptr %lhs, i64 %step, ptr %rhs, i64 %count, ptr %out, i64 %out_step, i64 %columns, i1 %fresh"
-    code = _function(lanes, f"@gradient_{rows}({parameters})")
+    code = internal(lanes, f"@gradient_{rows}({parameters})")
     masks = [code.inside(str(v * lanes.width), "%columns") for v in range(VECTORS)]
     out = [[code.address("%out", ("%out_step", r), v * lanes.width) for v in range(VECTORS)] for r in range(rows)]
     zero, kind = code.constant(0.0), lanes.vector
@@ -190,7 +183,7 @@ def _gradient(lanes: Lanes, blocks: Sequence[int]) -> str:
         "ptr %out, i64 %out_step, i64 %columns, ptr %lhs, i64 %step, ptr %rhs, i64 %rhs_step, ptr %table, i64 %count, "
         "i64 %r0, i64 %r1"
     )
-    code, width = _function(lanes, f"@recurra_gradient({parameters})"), VECTORS * lanes.width
+    code, width = internal(lanes, f"@recurra_gradient({parameters})"), VECTORS * lanes.width
     panel = code.op(f"alloca [{ROWS * VECTORS} x {lanes.vector}], align 64")
     with code.loop(0, "%count", ROWS) as n, code.loop(0, "%columns", width) as column:
         count, fresh = code.least(code.i("sub", "%count", n), str(ROWS)), code.op(f"icmp eq i64 {n}, 0")
@@ -207,7 +200,7 @@ def _gradient(lanes: Lanes, blocks: Sequence[int]) -> str:
 
 
 def _columns(lanes: Lanes) -> str:
-    code = _function(lanes, "@recurra_columns(ptr %out, i64 %columns, ptr %src, i64 %step, i64 %count)")
+    code = internal(lanes, "@recurra_columns(ptr %out, i64 %columns, ptr %src, i64 %step, i64 %count)")
     width, places = VECTORS * lanes.width, range(0, VECTORS * lanes.width, lanes.width)
     block, total = (code.op(f"alloca [{VECTORS} x {lanes.vector}], align 64") for _ in range(2))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from recurra.engine.trace import Graph, Value
 
-__all__ = ["LOWERED", "Code", "Lanes", "Untraceable", "declarations"]
+__all__ = ["LOWERED", "Code", "Lanes", "Untraceable", "declarations", "internal"]
 
 
 class Untraceable(Exception):  # noqa: N818 - caught by the choice of engines, which leaves the cell to the next one
@@ -161,6 +161,19 @@ class Code:
     @contextmanager
     def loop(self, start: str | int, stop: str | int, step: str | int = 1) -> Iterator[str]:
         """``for i in range(start, stop, step)``; the body sees i."""
+        with self._counted(start, step, lambda i, _: f"icmp ult i64 {i}, {stop}") as i:
+            yield i
+
+    def blocks(self, start: str, stop: str, sizes: Sequence[int]) -> Iterator[tuple[str, int]]:
+        """``start`` to ``stop`` in the largest blocks that fit; the body, run once for each size, sees where a block begins."""
+        for size in sizes:
+            with self._counted(start, size, lambda _, following: f"icmp ule i64 {following}, {stop}") as i:
+                yield i, size
+            start = i
+
+    @contextmanager
+    def _counted(self, start: str | int, step: str | int, more: Callable[[str, str], str]) -> Iterator[str]:
+        """The body runs with i = start, start + step, ... while `more` of i and of what follows it holds."""
         before, head, body, latch, done = (self.block() for _ in range(5))
         i, following = self.fresh(), self.fresh()
         self.line(f"br label %{before}")
@@ -168,36 +181,14 @@ class Code:
         self.line(f"br label %{head}")
         self.label(head)
         self.line(f"{i} = phi i64 [{start}, %{before}], [{following}, %{latch}]")
-        more = self.op(f"icmp ult i64 {i}, {stop}")
-        self.line(f"br i1 {more}, label %{body}, label %{done}")
+        self.line(f"{following} = add i64 {i}, {step}")
+        self.line(f"br i1 {self.op(more(i, following))}, label %{body}, label %{done}")
         self.label(body)
         yield i
         self.line(f"br label %{latch}")
         self.label(latch)
-        self.line(f"{following} = add i64 {i}, {step}")
         self.line(f"br label %{head}")
         self.label(done)
-
-    def blocks(self, start: str, stop: str, sizes: Sequence[int]) -> Iterator[tuple[str, int]]:
-        """``start`` to ``stop`` in the largest blocks that fit; the body, run once for each size, sees where a block begins."""
-        first = start
-        for size in sizes:
-            before, head, body, latch, done = (self.block() for _ in range(5))
-            i, following = self.fresh(), self.fresh()
-            self.line(f"br label %{before}")
-            self.label(before)
-            self.line(f"br label %{head}")
-            self.label(head)
-            self.line(f"{i} = phi i64 [{first}, %{before}], [{following}, %{latch}]")
-            self.line(f"{following} = add i64 {i}, {size}")
-            self.line(f"br i1 {self.op(f'icmp ule i64 {following}, {stop}')}, label %{body}, label %{done}")
-            self.label(body)
-            yield i, size
-            self.line(f"br label %{latch}")
-            self.label(latch)
-            self.line(f"br label %{head}")
-            self.label(done)
-            first = i
 
     # numbers
     def constant(self, value: float) -> str:
@@ -321,6 +312,14 @@ class Code:
             if number in needed:
                 values[number] = LOWERED[op.name][1](self, *(vector(argument) for argument in op.args))
         return {name: vector(graph.outputs[name]) for name in outputs}
+
+
+def internal(lanes: Lanes, head: str) -> Code:
+    """A function of which the head is written, its name and parameters."""
+    code = Code(lanes)
+    code.lines.append(f"define internal void {head} noinline {{")  # inlined, they would take twice as long to compile
+    code.label("entry")
+    return code
 
 
 def declarations(lanes: Lanes) -> str:

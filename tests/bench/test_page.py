@@ -62,6 +62,14 @@ class TestPage:
         assert "| gru | step | 16, 128, 128 | 1 | ONNX Runtime |  | 1 s | not here |  |" in lines
         assert not [one for one in lines if "1, 2, 3" in one and "worst" not in one]
 
+    def test_where_the_time_goes(self) -> None:
+        seconds = {Contender.OURS: 0.02, Contender.DIAGONAL: 0.0085, Contender.PRODUCT: 0.01}  # products would take 0.005
+        facts = {"seconds": seconds, "work": 2.0 * 1024**3 / 2}
+        lines = list(summary(result(measured("profile", "gru", "training", **facts)), []))
+        assert "## Where the time goes" in lines
+        assert "| gru | training | 16, 128, 128 | 1 | 20 ms | 25% | 45% | 30% |" in lines
+        assert "## Where the time goes" not in summary(result(beside_torch(4.9)), [])
+
     def test_pictures(self) -> None:
         assert "![roofline 1 threads](images/roofline-1-threads.svg)" in page(result(), ["images/roofline-1-threads.svg"])
 

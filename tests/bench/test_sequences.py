@@ -54,6 +54,12 @@ def test_cells(plan: Plan) -> None:
         assert (Contender.OURS in measure.seconds) != (Contender.OURS in measure.missing)
 
 
+def test_profile(plan: Plan) -> None:
+    found = measured(parts.profile, plan)
+    assert [(one.subject, one.way) for one in found] == [(c, w) for c in ("gru", "lstm") for w in ("training", "inference")]
+    assert all(set(one.seconds) == {"recurra", "recurra, wired diagonally", "A @ A"} for one in found)
+
+
 def test_scan(plan: Plan) -> None:
     assert [(one.subject, one.way) for one in measured(parts.scan, plan)] == [("minGRU", "training"), ("minGRU", "inference")]
 

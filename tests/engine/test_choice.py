@@ -1,11 +1,15 @@
-import pytest
+from typing import Any
 
-from recurra.cells import CELLS, LSTM, Cell, ProjectedLSTM
-from recurra.engine import ENGINES, Fold, Sweep, TorchKernels, choose
+import pytest
+import torch
+
+from recurra.cells import CELLS, GRU, LSTM, Cell, ProjectedLSTM
+from recurra.engine import ENGINES, Fold, Sweep, TorchKernels, choice, choose
 from recurra.errors import SlowWarning, UsageError
 from recurra.layers import Conv2d, Dense, Recurrent
 from tests.engine.cells import Mixing
 from tests.laws.cases import Mixed
+from tests.tolerance import close
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +23,45 @@ def test_engines_go_by_their_names() -> None:
 
 
 @pytest.mark.parametrize("cell", [*CELLS.values(), ProjectedLSTM(), Mixed()], ids=str)
-def test_torch_first_where_it_is_best(cell: Cell) -> None:
-    best = TorchKernels if isinstance(cell, LSTM | ProjectedLSTM) else Sweep
-    assert isinstance(choose(cell, Dense(3, 5, projected_size=2)), best)
+def test_the_sweep_first_but_for_an_lstm(cell: Cell) -> None:
+    assert choose(cell, Dense(3, 5, projected_size=2)).name == ("torch" if isinstance(cell, LSTM) else "sweep")
+
+
+@pytest.mark.parametrize(
+    ("cell", "steps", "ragged", "dtype", "best"),
+    [
+        (LSTM(), 40, False, torch.float32, "torch"),
+        (LSTM(), 40, True, torch.float32, "sweep"),
+        (LSTM(), 40, False, torch.float64, "sweep"),
+        (LSTM(), 8, True, torch.float64, "torch"),
+        (GRU(), 40, False, torch.float32, "sweep"),
+        (GRU(), 8, False, torch.float32, "torch"),
+        (ProjectedLSTM(), 40, False, torch.float32, "sweep"),
+    ],
+    ids=str,
+)
+def test_the_faster_one_for_the_job(
+    cell: Cell, steps: int, ragged: bool, dtype: torch.dtype, best: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    for kind in (Sweep, TorchKernels):
+
+        def run(self: Any, *job: Any, run: Any = kind.run) -> Any:
+            ran.append(self.name)
+            return run(self, *job)
+
+        monkeypatch.setattr(kind, "run", run)
+    layer = Recurrent(cell, Dense(3, 5, projected_size=2)).to(dtype)
+    layer(torch.zeros(2, steps, 3, dtype=dtype), lengths=torch.tensor([steps, 3]) if ragged else None)
+    assert ran == [best]
+
+
+def test_what_torchs_kernel_cannot_run_is_swept() -> None:
+    layer, resets = Recurrent(LSTM(), Dense(3, 5)), torch.zeros(2, 40, dtype=torch.bool)
+    resets[0, 7] = True
+    x = torch.randn(2, 40, 3)
+    y, _ = layer(x, resets=resets)
+    close(y[:1, 7:], layer(x[:1, 7:])[0])
 
 
 def test_the_fold_for_all_else() -> None:
@@ -41,7 +81,7 @@ def test_an_engine_can_be_forced(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_empty_name_forces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECURRA_ENGINE", "")
-    assert choose(LSTM(), Dense(3, 5)) is ENGINES["torch"]
+    assert isinstance(choose(LSTM(), Dense(3, 5)), choice.Either)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recurra.cells import CELLS, GRU, LSTM, Cell
-from recurra.engine import Engine, Fold, Sweep, TorchKernels, autograd
+from recurra.engine import Engine, Fold, Sweep, TorchKernels
 from recurra.engine.slices import SHORTEST
 from recurra.errors import UsageError
 from recurra.layers import Conv2d, Dense, Diagonal, Heads, Recurrent, stacked
@@ -107,10 +107,10 @@ def test_slices_in_which_nothing_is_left_to_do_are_not_run(monkeypatch: pytest.M
             return Fold().run(cell, wiring, weights, job)
 
     layer = Recurrent(GRU(), Dense(4, 6), engine=Watched(), memory="low")
-    y, _ = layer(torch.randn(2, 500, 4), lengths=torch.tensor([40, 3]))
-    assert seen == [20, 20]
+    y, _ = layer(torch.randn(2, 500, 4), lengths=torch.tensor([70, 3]))
+    assert seen == [35, 35]
     assert y.shape == (2, 500, 6)
-    assert not y[0, 40:].any()
+    assert not y[0, 70:].any()
 
 
 @pytest.mark.parametrize("name", ["zoneout", "layer-norm-lstm", "peephole", "minimal"])
@@ -170,17 +170,17 @@ def test_far_fewer_bytes(way: str) -> None:
 def test_every_slice_is_run_twice_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     _, low = pair(GRU(), Dense(4, 6), Sweep())
     calls: list[int] = []
-    ahead = autograd.ahead
+    run = Sweep.run
 
-    def counted(call: Any, x: Tensor, *rest: Any, **settings: Any) -> Any:
-        calls.append(x.shape[1])
-        return ahead(call, x, *rest, **settings)
+    def counted(self: Sweep, cell: Cell, wiring: Wiring, weights: Any, job: Any) -> Any:
+        calls.append(job.x.shape[1])
+        return run(self, cell, wiring, weights, job)
 
-    monkeypatch.setattr(autograd, "ahead", counted)
+    monkeypatch.setattr(Sweep, "run", counted)
     y, _ = low(inputs(low, 100))
-    assert calls == [16, 17, 17, 16, 17, 17]
+    assert calls == [33, 33, 34]
     torch.autograd.backward(y.sum())
-    assert len(calls) == 12
+    assert calls[3:] == [34, 33, 33]
 
 
 @pytest.mark.parametrize("way", ["sweep", "torch", "fold"])
@@ -195,7 +195,7 @@ def test_without_a_way_back_it_runs_whole(way: str) -> None:
 def test_twice_back_and_derivatives_of_derivatives() -> None:
     torch.manual_seed(0)
     low = Recurrent(GRU(), Dense(2, 3), engine=Sweep(), memory="low").double()
-    x = torch.randn(2, 34, 2, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(2, 66, 2, dtype=torch.float64, requires_grad=True)
     y, _ = low(x)
     once, again = (torch.autograd.grad(y.sum(), x, retain_graph=True)[0] for _ in range(2))
     equal(once, again)
@@ -222,21 +222,21 @@ def test_transforms_of_torch() -> None:
 @pytest.mark.parametrize("changed", ["recur_weight", "x"])
 def test_what_is_read_again_must_not_have_changed(changed: str) -> None:
     _, low = pair(GRU(), Dense(4, 6), Sweep())
-    x = inputs(low, 40)
+    x = inputs(low, 70).requires_grad_()
     y, _ = low(x)
     with torch.no_grad():
         (x if changed == "x" else low.get_parameter(changed)).mul_(2)
-    with pytest.raises(RuntimeError, match=f"^{changed} was changed in place before the gradient was taken"):
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         torch.autograd.backward(y.sum())
 
 
 def test_lengths_and_resets_may_be_used_again() -> None:
     layers, found = pair(GRU(), Dense(4, 6), Sweep()), []
-    x = inputs(layers[0], 40)
+    x = inputs(layers[0], 70)
     for layer in layers:
-        lengths, resets = torch.tensor([40, 20, 0, 1, 9]), torch.rand(5, 40, generator=torch.Generator().manual_seed(0)) < 0.1
+        lengths, resets = torch.tensor([70, 40, 0, 1, 9]), torch.rand(5, 70, generator=torch.Generator().manual_seed(0)) < 0.1
         y, _ = layer(x, lengths=lengths, resets=resets)
-        lengths.fill_(40)
+        lengths.fill_(70)
         resets.zero_()
         torch.autograd.backward(y.sum())
         found.append(layer.get_parameter("recur_weight").grad)
