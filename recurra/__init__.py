@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Elman": "layers",
+    "Forecast": "tasks.options",
     "GRU": "layers",
     "LSTM": "layers",
     "Run": "tasks.runs",
@@ -18,7 +19,7 @@ _HOMES = {
     "load": "tasks.runs",
 }
 
-__all__ = ["GRU", "LSTM", "Elman", "Run", "Text", "__version__", "load"]
+__all__ = ["GRU", "LSTM", "Elman", "Forecast", "Run", "Text", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:

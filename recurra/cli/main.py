@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,10 +17,13 @@ from typer.core import TyperGroup
 from recurra.bench import Bench
 from recurra.cli.bench import bench
 from recurra.cli.cache import cache
+from recurra.cli.lr import lr
+from recurra.cli.rows import write_rows
+from recurra.cli.tune import tune
 from recurra.cli.words import option_help, split
 from recurra.errors import RecurraError, ResourceError, UsageError
 from recurra.tasks.console import terminal
-from recurra.tasks.options import TASKS, EvaluationOptions, TaskOptions, TextGeneration
+from recurra.tasks.options import TASKS, EvaluationOptions, ForecastPrediction, TaskOptions, TextGeneration, Tuning
 
 if TYPE_CHECKING:
     from recurra.tasks.runs import Run
@@ -35,7 +38,7 @@ class _InOrder(TyperGroup):
     """Commands in the order of a run's life."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = ["train", "resume", "evaluate", "predict", "generate", "tasks", "cells", "bench", "cache"]
+        order = ["train", "resume", "evaluate", "predict", "generate", "lr", "tune", "tasks", "cells", "bench", "cache"]
         return sorted(self.commands, key=lambda name: order.index(name) if name in order else len(order))
 
 
@@ -65,6 +68,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows another
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch, imported later, then asks for large pages
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
@@ -133,22 +137,27 @@ def evaluate(
         show_evaluation(evaluation, terminal())
 
 
-@app.command()
+@app.command(epilog=option_help(ForecastPrediction, "Options of forecast"))
 def predict(
     folder: RunFolder,
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="what to predict for")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write there instead of to the terminal")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[DATA] [name=value ...]", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write there instead of to the terminal; .csv, .parquet, else tabs")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Apply a run to data: for text, the bits per character of each line. Tab-separated, or JSON lines."""
-    lines = _rows(_open(folder).predict(data), as_json)
-    if out is None:
-        for line in lines:
-            print(line)
-    else:
-        from recurra import store
+    """Apply a run to data: for text, the bits per character of each line; for forecast, what follows, and a picture of it."""
+    run, (data, pairs) = _open(folder), split(words or [])
+    options = run.prediction.parse(pairs)
+    items = run.predict(data, **options.model_dump())
+    if run.options.task == "forecast":
+        from recurra.report import draw_predictions
 
-        store.write_text(out, lines)
+        items = iter(kept := list(items))
+        picture = draw_predictions(run, kept, data, out)
+        if picture is not None:
+            print(f"picture: {picture}", file=sys.stderr)
+    write_rows(items, out, as_json=as_json)
 
 
 @app.command(epilog=option_help(TextGeneration))
@@ -198,6 +207,8 @@ def cells(
     )
 
 
+app.command()(lr)
+app.command(epilog=option_help(Tuning))(tune)
 app.command(epilog=option_help(Bench))(bench)
 app.command()(cache)
 
@@ -213,25 +224,8 @@ def _say_what_next(run: "Run") -> None:
 
     folder = shlex.quote(str(run.folder))
     print(f"\nThe run is in {folder}, its learning curve in {draw_curve(run)}. Next:")
-    print(f"  recurra generate {folder} temperature=0.7")
-    print(f"  recurra evaluate {folder} --json")
-    print(f"  recurra predict {folder} FILE")
-
-
-def _rows(items: Iterable[Mapping[str, Any]], as_json: bool) -> Iterable[str]:
-    for number, item in enumerate(items):
-        if as_json:
-            yield json.dumps(item)
-            continue
-        if number == 0:
-            yield "\t".join(item)
-        yield "\t".join(_cell(value) for value in item.values())
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    for words in run.options.afterwards:
+        print(f"  recurra {words.replace('RUN', folder)}")
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> None:

@@ -26,9 +26,9 @@ def split(words: Sequence[str]) -> tuple[Path | None, list[str]]:
     return (Path(rest[0]) if rest else None), pairs
 
 
-def option_help(options: type[Options]) -> str:
+def option_help(options: type[Options], title: str = "Options") -> str:
     """All options with defaults, types, bounds and meaning, as lines that a help page keeps as they are."""
-    lines = ["Options, as name=value:", ""]
+    lines = [f"{title}, as name=value:", ""]
     for option in described(options):
         start = f"  {option.name + '=' + option.default:<24}"
         first, *rest = wrap(f"{option.help} ({option.kind})", 76, break_on_hyphens=False)

@@ -84,7 +84,8 @@ class _Sliced(torch.autograd.Function):
         state, starts, outputs = rest[:fields], list[tuple[Tensor, ...]](), x.new_empty(0)
         for first, last in program.slices(x):
             starts.append(state)
-            y, *state = program.run(x[:, first:last], program.part((*state, *rest[fields:]), first, last), first)
+            y, *after = program.run(x[:, first:last], program.part((*state, *rest[fields:]), first, last), first)
+            state = tuple(after)
             if first == 0:
                 outputs = y.new_zeros(*x.shape[:2], *y.shape[2:])
             outputs[:, first:last] = y

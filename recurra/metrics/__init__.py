@@ -1,6 +1,35 @@
 """Totals that merge exactly, and the naive baselines that stand beside every figure."""
 
+from recurra.metrics.compare import Difference, diebold_mariano, no_skill
+from recurra.metrics.forecasts import ForecastTotals, Scales, block_interval
 from recurra.metrics.kneser_ney import KneserNey
 from recurra.metrics.mean import Mean
+from recurra.metrics.naive import (
+    Baseline,
+    baselines,
+    carried,
+    drift,
+    repeat_last,
+    seasonal_growth,
+    seasonal_mean,
+    seasonal_naive,
+)
 
-__all__ = ["KneserNey", "Mean"]
+__all__ = [
+    "Baseline",
+    "Difference",
+    "ForecastTotals",
+    "KneserNey",
+    "Mean",
+    "Scales",
+    "baselines",
+    "block_interval",
+    "carried",
+    "diebold_mariano",
+    "drift",
+    "no_skill",
+    "repeat_last",
+    "seasonal_growth",
+    "seasonal_mean",
+    "seasonal_naive",
+]

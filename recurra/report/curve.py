@@ -22,8 +22,9 @@ def draw_curve(run: Run) -> Path:
     name = next(iter(looks[0]["metrics"]))
     looks = [look for look in looks if look["metrics"][name] is not None]  # a look that was not finite has no place
     scores = [look["metrics"][name] for look in looks]
-    first, *_ = run.read("evaluation.json")["metrics"].values()
-    figure = learning_curve([look["step"] for look in looks], scores, first["baselines"])
+    measured = run.read("evaluation.json")["metrics"]
+    same = (metric["baselines"] for title, metric in measured.items() if title.startswith(name.replace("/", " per ")))
+    figure = learning_curve([look["step"] for look in looks], scores, next(same, {}))
     [axes] = figure.axes
     axes.set(xlabel="updates", ylabel=name.replace("/", " per "))
     axes.set_title(f"{run.folder.name}: held-out score, best {min(scores, default=math.nan):.3f}", loc="left", fontsize=10)

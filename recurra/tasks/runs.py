@@ -7,6 +7,7 @@
 ``log.jsonl``            a line for each look at the held-out part
 ``evaluation.json``      the figures at the end, beside their baselines
 ``curve.svg``            the learning curve (drawn by the command line)
+``seeds/``               with ``seeds=N``: a run folder for each training, and beside it ``seeds.json``
 ``checkpoints/``         the newest three, each with a manifest and SHA-256
 =======================  ==============================================================================
 """
@@ -27,6 +28,7 @@ from recurra.errors import DataError, ModelFileError, UsageError
 from recurra.tasks.console import terminal
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.options import TASKS, EvaluationOptions, Options, TaskOptions
+from recurra.tasks.seeds import train_seeds
 from recurra.tasks.watch import show_evaluation, watch
 
 __all__ = ["Run", "load"]
@@ -107,7 +109,10 @@ class Run:
     def train(self, *, show: bool = True) -> Self:
         """Train to the end, from the newest checkpoint if there is one; then measure, and keep the figures."""
         console = terminal(quiet=not show)
-        watch(self._page.train(self), console)
+        if self.options.seeds > 1:
+            train_seeds(self, self._page.train, console)
+        else:
+            watch(self._page.train(self), console)
         evaluation = self.evaluate()
         store.write_json(self.folder / "evaluation.json", evaluation.as_json())
         show_evaluation(evaluation, console)
@@ -123,15 +128,29 @@ class Run:
         result: Evaluation = self._page.evaluate(self, None if data is None else Path(data), chosen)
         return result
 
-    def predict(self, data: str | Path) -> Iterator[Mapping[str, Any]]:
-        """What the task predicts for each item of `data`, one mapping for each."""
-        items: Iterator[Mapping[str, Any]] = self._verb("predict")(self, Path(data))
+    def predict(self, data: str | Path | None = None, **options: Any) -> Iterator[Mapping[str, Any]]:
+        """What the task predicts for each item of `data`, one mapping for each; None takes what the run learnt from.
+
+        Options as ``recurra predict RUN --help`` lists them.
+        """
+        source, chosen = None if data is None else Path(data), self.prediction(**options)
+        items: Iterator[Mapping[str, Any]] = self._verb("predict")(self, source, chosen)
         return items
 
     def generate(self, **options: Any) -> Iterator[str]:
         """New text, piece by piece as it is made; options as ``recurra generate RUN --help`` lists them."""
         pieces: Iterator[str] = self._verb("generate")(self, self.generation(**options))
         return pieces
+
+    def stream(self, **options: Any) -> Any:
+        """The run fed one observation at a time, where its task has that: see :class:`recurra.tasks.streaming.Stream`."""
+        return self._verb("stream")(self, **options)
+
+    @property
+    def prediction(self) -> type[Options]:
+        """The class of the options of `predict`."""
+        kind: type[Options] = self._verb("Prediction", "predict")
+        return kind
 
     @property
     def generation(self) -> type[Options]:

@@ -15,20 +15,21 @@ from torch import Tensor
 from recurra import state as states
 from recurra.data import Corpus, Streams, Symbols, Window, read, read_file, reference
 from recurra.decode import Sampling, sample
-from recurra.errors import DataError, NumericError
+from recurra.errors import DataError, NumericError, UsageError
 from recurra.layers import Recurrent
 from recurra.losses import NextSymbol
 from recurra.metrics import KneserNey, Mean
 from recurra.models import LanguageModel
 from recurra.tasks import recipes
 from recurra.tasks.evaluation import Evaluation, Figure, Held
-from recurra.tasks.options import EvaluationOptions, Text, TextGeneration
+from recurra.tasks.options import EvaluationOptions, Text, TextGeneration, TextPrediction
+from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
-from recurra.train import Look, Loss, Report, Training
+from recurra.train import Look, Loss, Report
 
-__all__ = ["Generation", "begin", "evaluate", "generate", "predict", "train"]
+__all__ = ["Generation", "Prediction", "begin", "evaluate", "generate", "predict", "setup", "train"]
 
-Generation = TextGeneration
+Generation, Prediction = TextGeneration, TextPrediction
 
 COLD = 0.05  # share of windows that begin at zero all the same: so does every text that is written or measured later
 LOOK = 150_000  # symbols of the held-out part that a look during training reads
@@ -44,6 +45,7 @@ def begin(options: Text, data: Path | None, out: Path | None) -> Run:
     """Read the data, learn the vocabulary, and make the run folder."""
     recipes.cell(options)
     recipes.device(options)
+    recipes.precision(options)
     corpus = _corpus(data, options)
     learnt, held_out = corpus.split(options.held_out)
     symbols = Symbols.learn(options.unit, learnt, options.vocabulary)
@@ -60,18 +62,26 @@ def begin(options: Text, data: Path | None, out: Path | None) -> Run:
     return Run.create(out, options, facts, {"vocabulary.json": symbols.as_json()})
 
 
+def setup(options: Text, data: Path | None) -> Setup:
+    """What there is to train, for whoever needs no run: reads the data, learns the vocabulary, makes no folder."""
+    recipes.cell(options)
+    learnt, held_out = _corpus(data, options).split(options.held_out)
+    return _setup(options, Symbols.learn(options.unit, learnt, options.vocabulary), learnt, held_out)
+
+
 def train(run: Run) -> Iterator[Report]:
     """Train, or go on from the newest checkpoint; yield a report for each look at the held-out part."""
-    options, symbols = _options(run), _symbols(run)
-    learnt, held_out = _parts(run)
+    options = _options(run)
+    yield from recipes.train(options, _setup(options, _symbols(run), *_parts(run)), run.folder)
+
+
+def _setup(options: Text, symbols: Symbols, learnt: str, held_out: str) -> Setup:
     torch.manual_seed(options.seed)
     model = _model(options, symbols)
     streams = Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
-    steps = options.steps or math.ceil(options.epochs * streams.per_epoch)
     held_out_ids = symbols.encode(held_out)
     ids, scale = held_out_ids[:LOOK], _bits_per(symbols, held_out, len(held_out_ids))
     loss, device = NextSymbol(options.smoothing), next(model.parameters()).device
-
     start = model.initial(streams.batch)
 
     def update(window: Window, carry: Any) -> Loss:
@@ -87,19 +97,7 @@ def train(run: Run) -> Iterator[Report]:
             written = ""
         return Look(bits, {f"bits/{_measured_in(symbols)}": bits}, written)
 
-    with Training(
-        model,
-        update,
-        streams,
-        optimizer=recipes.make_optimizer(options, model),
-        steps=steps,
-        schedule=recipes.schedule(options, steps),
-        clip=recipes.clip(options),
-        patience=options.patience,
-        carry=start,
-        folder=run.folder,
-    ) as training:
-        yield from training.steps(look, recipes.check_every(options, steps))
+    return Setup(model, update, streams, streams.per_epoch, look, start)
 
 
 def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
@@ -140,8 +138,14 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
     return Evaluation("text", name, tuple(figures), tuple(notes))
 
 
-def predict(run: Run, data: Path) -> Iterator[Mapping[str, Any]]:
+def predict(run: Run, data: Path | None, _: TextPrediction) -> Iterator[Mapping[str, Any]]:
     """Bits per character of each line of a file, every line read on its own."""
+    if data is None:
+        raise UsageError(f"{run.folder}: predict wants a file of lines: recurra predict {run.folder} FILE")
+    return _lines(run, data)
+
+
+def _lines(run: Run, data: Path) -> Iterator[Mapping[str, Any]]:
     symbols, model = _symbols(run), _trained(run)
     start = _start(symbols)
     text = StringIO(read_file(data, _options(run).encoding))  # only line feeds end its lines

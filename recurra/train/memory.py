@@ -18,8 +18,8 @@ LARGEST = 32 << 20
 def freed_memory_kept() -> Iterator[None]:
     """Let glibc keep what is freed until the body ends, and then give it back to the system. Elsewhere nothing happens.
 
-    Every update takes and frees the same tens of megabytes. By default these go back to the system and come again page by page,
-    each filled with zeros first: a fifth of the time of an LSTM's update (two layers of 512 units, 16 rows, 128 steps, 2 cores).
+    Every update takes and frees the same tens of megabytes. By default these go back to the system and come again page by
+    page, each filled with zeros first: a sixth of the time of an LSTM's update (two layers of 512 units, 16 rows, 128 steps).
     """
     libc = _glibc()
     if libc is None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Constant", "Cosine", "OneCycle", "Plateau", "Schedule"]
+__all__ = ["Constant", "Cosine", "Exponential", "OneCycle", "Plateau", "Schedule"]
 
 
 class Schedule(Protocol):
@@ -49,6 +49,29 @@ class Cosine:
             return _rise(step, self.warmup)
         done = (step - self.warmup) / max(1, self.steps - 1 - self.warmup)
         return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+@dataclass(frozen=True)
+class Exponential:
+    r"""A linear rise over `warmup` steps, then an exponential fall to `floor` at the last step: equal shares in equal times.
+
+    .. math:: f^{(k - w) / (n - 1 - w)}
+
+    Example:
+        >>> [round(Exponential(101).factor(k, ()), 3) for k in (0, 50, 100)]
+        [1.0, 0.1, 0.01]
+    """
+
+    steps: int
+    warmup: int = 0
+    floor: float = 0.01
+
+    def factor(self, step: int, scores: Sequence[float]) -> float:
+        """The formula above at step k."""
+        if step < self.warmup:
+            return _rise(step, self.warmup)
+        done = (step - self.warmup) / max(1, self.steps - 1 - self.warmup)
+        return float(self.floor ** min(1.0, done))
 
 
 @dataclass(frozen=True)

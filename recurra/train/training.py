@@ -5,10 +5,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, final
+from typing import Any, Literal, NamedTuple, Protocol, Self, final
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,10 @@ from recurra import __version__, store
 from recurra import state as states
 from recurra.errors import CheckpointError, NumericError, Stopped, UsageError
 from recurra.train import checkpoints
+from recurra.train.averaging import Average
 from recurra.train.clipping import Clip
 from recurra.train.guard import StopFlag, locked, stop_flag
+from recurra.train.memory import freed_memory_kept
 from recurra.train.schedules import Constant, Schedule
 
 __all__ = ["Batches", "Look", "Loss", "Report", "Training"]
@@ -50,7 +52,10 @@ class Look(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What happened since the last report."""
+    """What happened since the last report.
+
+    `value` is what the look was judged by: infinite where that was not finite, and NaN where nobody looked.
+    """
 
     step: int
     steps: int
@@ -66,6 +71,7 @@ class Report(NamedTuple):
     seconds_left: float  # with looks
     sample: str
     notes: tuple[str, ...]
+    value: float = math.nan
 
 
 class Tally(NamedTuple):
@@ -97,6 +103,12 @@ class Training:
         carry: the state before the first batch; it is cut from its history after every update (truncated
             backpropagation through time).
         folder: where checkpoints, the log and the best weights go; None keeps nothing.
+        accumulate: N, how many batches make an update. Its gradient is their mean, weighted by items; the carried state runs
+            on through them; step k reads ``batches[k * N]`` to ``batches[k * N + N - 1]``.
+        precision: ``"bfloat16"`` runs the update under `torch.autocast`; weights, optimiser, carried state and looks stay
+            as they are.
+        average: decay of the moving average of the weights (`Average`), 0 for none. Looks, the best weights, and without
+            looks the last ones, are those of the average; the model keeps its own.
 
     A step whose loss or gradient is not finite is not applied; five in a row raise NumericError. Inside ``with``, the folder is
     locked, its newest sound checkpoint is restored, and Ctrl-C or SIGTERM ends the loop between two updates with `Stopped`.
@@ -126,10 +138,16 @@ class Training:
         patience: int = 0,
         carry: Any = (),
         folder: str | Path | None = None,
+        accumulate: int = 1,
+        precision: Literal["float32", "bfloat16"] = "float32",
+        average: float = 0.0,
     ) -> None:
+        if accumulate < 1 or not 0 <= average < 1:
+            raise UsageError(f"accumulate={accumulate}, average={average}: wanted 1 batch or more, a decay >= 0 and below 1")
         self.model, self.update, self.batches, self.optimizer = model, update, batches, optimizer
         self.total, self.schedule, self.clip, self.patience = steps, schedule or Constant(), clip or Clip(), patience
         self.carry, self.folder = carry, None if folder is None else Path(folder)
+        self.accumulate, self.precision, self.average = accumulate, precision, Average(model, average) if average else None
         self.step, self.reported, self.in_a_row, self.seconds = 0, 0, 0, 0.0
         self.scores: list[float] = []
         self.best: dict[str, Tensor] = {}
@@ -144,6 +162,7 @@ class Training:
                 self._context.enter_context(locked(self.folder))
                 self._restore(self.folder)
             self._stop = self._context.enter_context(stop_flag())
+            self._context.enter_context(freed_memory_kept())
         except BaseException:
             self._context.close()
             raise
@@ -199,24 +218,18 @@ class Training:
         factor = self.schedule.factor(self.step, self.scores)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
-        loss = self.update(self.batches[self.step], self.carry)
-        if not states.named(self.carry) and states.named(loss.carry):
-            raise UsageError(
-                "the update carries a state, but Training was given none to begin with; wanted carry=model.initial(B)"
-            )
-        self.model.zero_grad()
-        loss.mean.backward()  # type: ignore[no-untyped-call]
+        total, items, carry = self._gradient()
         norm, clipped = self.clip(self.model.parameters())
-        mean = loss.mean.item()
         self.step += 1
-        if math.isfinite(mean) and math.isfinite(norm):
+        if math.isfinite(total) and math.isfinite(norm):
             self.optimizer.step()
-            self.carry = states.detach(loss.carry)
-            self.in_a_row = 0
+            if self.average:
+                self.average.update()
+            self.carry, self.in_a_row = carry, 0
             t = self.tally
             self.tally = t._replace(
-                loss=t.loss + mean * loss.items,
-                items=t.items + loss.items,
+                loss=t.loss + total,
+                items=t.items + items,
                 norm=t.norm + norm,
                 clipped=t.clipped + clipped,
                 applied=t.applied + 1,
@@ -225,6 +238,7 @@ class Training:
             self.in_a_row += 1
             self.tally = self.tally._replace(skipped=self.tally.skipped + 1)
             if self.in_a_row == PATIENCE_WITH_NAN:
+                mean = total / max(1, items)
                 raise NumericError(
                     f"step {self.step}: loss {mean}, gradient norm {norm}, not finite {PATIENCE_WITH_NAN} times in a row; "
                     f"nothing of it was applied; lower lr (now {self.rates[0] * factor:g}) or clip"
@@ -232,6 +246,30 @@ class Training:
         self.seconds += time.monotonic() - begun
         self.tally = self.tally._replace(seconds=self.tally.seconds + time.monotonic() - begun, lr=self.rates[0] * factor)
         self._between = True
+
+    def _gradient(self) -> tuple[float, int, Any]:
+        """Lay the gradient of the next update into the weights: sum of its losses, items, and the state that they leave."""
+        total, items, carry = 0.0, 0, self.carry
+        self.model.zero_grad()
+        for k in range(self.accumulate):
+            batch = self.batches[self.step * self.accumulate + k]
+            with torch.autocast(self._device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext():
+                loss = self.update(batch, carry)
+            if not states.named(self.carry) and states.named(loss.carry):
+                raise UsageError(
+                    "the update carries a state, but Training was given none to begin with; wanted carry=model.initial(B)"
+                )
+            scaled = loss.mean if self.accumulate == 1 else loss.mean * loss.items
+            scaled.backward()  # type: ignore[no-untyped-call]
+            carry = states.detach(loss.carry)
+            if self.precision == "bfloat16":
+                carry = states.map(lambda after, before: after.to(before.dtype), carry, self.carry)
+            total, items = total + loss.mean.item() * loss.items, items + loss.items
+        if self.accumulate > 1:
+            for weight in self.model.parameters():
+                if weight.grad is not None:
+                    weight.grad /= max(1, items)
+        return total, items, carry
 
     def _report(self, validate: Callable[[], Look] | None, pace: Callable[[], float]) -> Report:
         look = self._look(validate) if validate else Look(math.nan, {})
@@ -241,7 +279,8 @@ class Training:
         if validate is not None:
             self.scores.append(look.value)
         if better or validate is None:
-            self.best = {name: weight.detach().clone() for name, weight in self.model.state_dict().items()}
+            with self._averaged():
+                self.best = {name: weight.detach().clone() for name, weight in self.model.state_dict().items()}
         done, self.tally = self.tally, Tally()
         applied = max(1, done.applied)
         report = Report(
@@ -259,6 +298,7 @@ class Training:
             seconds_left=(self.total - self.step) * pace(),
             sample=look.sample,
             notes=tuple(self._notes),
+            value=math.inf if look.value == sys.float_info.max else look.value,
         )
         self._notes.clear()
         if self.folder is not None:
@@ -273,15 +313,20 @@ class Training:
         training, device = self.model.training, self._device
         self.model.eval()
         try:
-            with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
+            with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad(), self._averaged():
                 look = validate()
         finally:
             self.model.train(training)
         return look if math.isfinite(look.value) else look._replace(value=sys.float_info.max)
 
+    def _averaged(self) -> AbstractContextManager[None]:
+        return self.average.applied() if self.average else nullcontext()
+
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"model.{name}": weight for name, weight in self.model.state_dict().items()}
         tensors |= {f"best.{name}": weight for name, weight in self.best.items()}
+        if self.average:
+            tensors |= {f"average.{name}": weight for name, weight in self.average.weights.items()}
         for index, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
         tensors |= {f"carry.{name}": part for name, part in states.named(self.carry).items()}
@@ -297,6 +342,7 @@ class Training:
             "tally": self.tally._asdict(),
             "in_a_row": self.in_a_row,
             "seconds": self.seconds,
+            "averaged": self.average.count if self.average else 0,
             "made_with": surroundings(self._device),
         }
 
@@ -328,6 +374,11 @@ class Training:
         tensors, facts = found
         self.model.load_state_dict(_below("model.", tensors))
         self.best = _below("best.", tensors)
+        if self.average:
+            saved = _below("average.", tensors)
+            for name, weight in self.average.weights.items():
+                weight.copy_(saved[name])
+            self.average.count = facts["averaged"]
         slots: dict[int, dict[str, Tensor]] = {}
         for name, value in _below("optimizer.", tensors).items():
             index, slot = name.split(".")

@@ -64,8 +64,8 @@ class TestPage:
 
     def test_where_the_time_goes(self) -> None:
         seconds = {Contender.OURS: 0.02, Contender.DIAGONAL: 0.0085, Contender.PRODUCT: 0.01}  # products would take 0.005
-        facts = {"seconds": seconds, "work": 2.0 * 1024**3 / 2}
-        lines = list(summary(result(measured("profile", "gru", "training", **facts)), []))
+        found = measured("profile", "gru", "training", seconds=seconds, work=2.0 * 1024**3 / 2)
+        lines = list(summary(result(found), []))
         assert "## Where the time goes" in lines
         assert "| gru | training | 16, 128, 128 | 1 | 20 ms | 25% | 45% | 30% |" in lines
         assert "## Where the time goes" not in summary(result(beside_torch(4.9)), [])

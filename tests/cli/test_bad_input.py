@@ -244,7 +244,7 @@ DAMAGED: list[tuple[str, Callable[[Path], None], int, str]] = [
     ("predict RUN gone.txt", lambda run: None, 3, "gone.txt: no such file or folder"),
     ("predict RUN RUN", lambda run: None, 3, "cannot be read (Is a directory)"),
     ("predict RUN RUN/run.json --out gone/x", lambda run: None, 6, "gone/x: cannot be written"),
-    ("predict RUN", lambda run: None, 2, "Missing argument"),
+    ("predict RUN", lambda run: None, 2, "predict wants a file of lines: recurra predict run FILE"),
     ("generate RUN prompt=☃", lambda run: None, 3, "prompt: '☃' at place 1 is none of the"),
     ("generate RUN prompt=\udcff", lambda run: None, 3, "at place 1 is none of the"),
     ("generate RUN once", lambda run: None, 2, "once: wanted name=value, such as prompt='once'"),

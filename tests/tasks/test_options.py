@@ -61,14 +61,14 @@ class TestParse:
             (["epochs=inf"], "epochs=inf: wanted number > 0 <= 1000000"),
             (["residual=maybe"], "residual=maybe: wanted true|false"),
             (["optimizer=adamm"], "optimizer=adamm: wanted adamw|adam|nadam|rmsprop|sgd"),
-            (["schedule=Cosine"], "schedule=Cosine: wanted constant|cosine|plateau|onecycle"),
+            (["schedule=Cosine"], "schedule=Cosine: wanted constant|cosine|exponential|plateau|onecycle"),
             (["unit=letters"], "unit=letters: wanted character|word|subword"),
             (["held_out=0"], "held_out=0: wanted number > 0 < 1"),
             (["held_out=1"], "held_out=1: wanted number > 0 < 1"),
             (["vocabulary=299"], "vocabulary=299: wanted whole number >= 300 <= 1000000"),
             (["seed=-1"], "seed=-1: wanted whole number >= 0 <= 4294967295"),
             (["seed=99999999999999999999"], "seed=99999999999999999999: wanted whole number >= 0 <= 4294967295"),
-            (["=5"], ": no such option of Text; choose from batch, "),
+            (["=5"], ": no such option of Text; choose from accumulate, "),
         ],
     )
     def test_what_is_said(self, words: list[str], message: str) -> None:

@@ -2,10 +2,12 @@ import pytest
 import torch
 
 from recurra.engine.precision import Kind, rounded
-from recurra.errors import NumericError
+from recurra.errors import NumericError, UsageError
 from recurra.layers import LSTM
 from recurra.models import LanguageModel
-from recurra.tasks.recipes import held
+from recurra.tasks.options import Text
+from recurra.tasks.recipes import held, precision, schedule, steps
+from recurra.train import Exponential
 from tests.tolerance import close
 
 
@@ -49,3 +51,40 @@ class TestHeld:
         torch.nn.init.constant_(model.stack.layers[0].get_parameter("recur_weight"), torch.nan)
         with pytest.raises(NumericError, match="recur_weight has numbers that are not finite"):
             held(model, "int8")
+
+
+class TestSteps:
+    @pytest.mark.parametrize(
+        ("options", "wanted"),
+        [
+            ({"epochs": 2}, 20),
+            ({"epochs": 2, "accumulate": 3}, 7),
+            ({"epochs": 0.001}, 1),
+            ({"steps": 5, "accumulate": 3}, 5),
+        ],
+        ids=str,
+    )
+    def test_an_update_reads_as_many_batches_as_it_accumulates(self, options: dict[str, float], wanted: int) -> None:
+        assert steps(Text(**options), per_epoch=10) == wanted
+
+    def test_the_exponential_schedule(self) -> None:
+        assert schedule(Text(schedule="exponential", warmup=50), 100) == Exponential(100, warmup=10)
+
+
+class TestPrecision:
+    def test_a_cell_of_our_own_can(self) -> None:
+        before = torch.random.get_rng_state()
+        assert precision(Text(precision="bfloat16", cell="gru", device="cpu", engine="fold")) == "bfloat16"
+        assert torch.random.get_rng_state().equal(before)
+
+    def test_a_cell_that_cannot_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refused(*_: object) -> None:
+            raise RuntimeError("no bfloat16\nhere")
+
+        monkeypatch.setattr("recurra.tasks.recipes.stack", refused)
+        assert precision(Text(device="cpu")) == "float32"
+        said = (
+            r"^precision=bfloat16: cell=lstm cannot be trained so on this cpu \(no bfloat16\); take another cell, or float32$"
+        )
+        with pytest.raises(UsageError, match=said):
+            precision(Text(precision="bfloat16", device="cpu"))

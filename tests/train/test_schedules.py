@@ -1,10 +1,11 @@
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.train import Constant, Cosine, OneCycle, Plateau, Schedule
+from recurra.train import Constant, Cosine, Exponential, OneCycle, Plateau, Schedule
 
 STEPS = st.integers(1, 500)
 
@@ -15,11 +16,13 @@ def factors(schedule: Schedule, steps: int, scores: tuple[float, ...] = ()) -> l
 
 @given(STEPS, st.integers(0, 100))
 def test_all_are_factors(steps: int, warmup: int) -> None:
-    for schedule in (Constant(warmup), Cosine(steps, min(warmup, steps // 10)), OneCycle(steps), Plateau(warmup=warmup)):
+    short = min(warmup, steps // 10)
+    falling = Cosine(steps, short), Exponential(steps, short), OneCycle(steps)
+    for schedule in (Constant(warmup), *falling, Plateau(warmup=warmup)):
         assert all(0 < factor <= 1 for factor in factors(schedule, steps))
 
 
-@pytest.mark.parametrize("schedule", [Constant(10), Cosine(100, 10), Plateau(warmup=10)], ids=str)
+@pytest.mark.parametrize("schedule", [Constant(10), Cosine(100, 10), Exponential(100, 10), Plateau(warmup=10)], ids=str)
 def test_the_rise(schedule: Schedule) -> None:
     assert factors(schedule, 10) == pytest.approx([(k + 1) / 10 for k in range(10)])
 
@@ -45,6 +48,18 @@ def test_cosine_is_half_way_down_in_the_middle() -> None:
     assert Cosine(101, floor=0.0).factor(50, ()) == pytest.approx(0.5)
     assert Cosine(101, floor=0.0).factor(25, ()) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
     assert Cosine(101).factor(1000, ()) == pytest.approx(0.01)
+
+
+@given(STEPS, st.integers(0, 50), st.sampled_from([0.01, 0.2]))
+def test_exponential(steps: int, warmup: int, floor: float) -> None:
+    warmup = min(warmup, steps // 10)
+    found = factors(Exponential(steps, warmup, floor), steps)[warmup:]
+    assert found[0] == pytest.approx(1)
+    if len(found) > 1:
+        assert found[-1] == pytest.approx(floor)
+        shares = [after / before for before, after in pairwise(found)]
+        assert shares == pytest.approx([floor ** (1 / (len(found) - 1))] * len(shares))
+    assert Exponential(steps, warmup, floor).factor(10 * steps + 1, ()) == pytest.approx(floor)
 
 
 def test_one_cycle() -> None:

@@ -1,9 +1,24 @@
 """The options of every task. They import neither torch nor numpy."""
 
+from recurra.tasks.options.forecast import Forecast, ForecastPrediction
 from recurra.tasks.options.options import Described, EvaluationOptions, Options, TaskOptions, described
-from recurra.tasks.options.text import Text, TextGeneration
+from recurra.tasks.options.text import Text, TextGeneration, TextPrediction
+from recurra.tasks.options.tuning import Tuning
 
-__all__ = ["TASKS", "Described", "EvaluationOptions", "Options", "TaskOptions", "Text", "TextGeneration", "described"]
+__all__ = [
+    "TASKS",
+    "Described",
+    "EvaluationOptions",
+    "Forecast",
+    "ForecastPrediction",
+    "Options",
+    "TaskOptions",
+    "Text",
+    "TextGeneration",
+    "TextPrediction",
+    "Tuning",
+    "described",
+]
 
-TASKS: dict[str, type[TaskOptions]] = {kind.task: kind for kind in (Text,)}
+TASKS: dict[str, type[TaskOptions]] = {kind.task: kind for kind in (Text, Forecast)}
 """All tasks by name."""

@@ -14,6 +14,7 @@ from recurra.errors import UsageError, near_miss
 
 if TYPE_CHECKING:
     from recurra.tasks.runs import Run
+    from recurra.train import RangeTest
 
 __all__ = ["Described", "EvaluationOptions", "Options", "TaskOptions", "described"]
 
@@ -63,6 +64,10 @@ class TaskOptions(Options):
 
     task: ClassVar[str]
     summary: ClassVar[str]
+    afterwards: ClassVar[tuple[str, ...]]
+    """What to type when a training is done."""
+    not_searched: ClassVar[frozenset[str]] = frozenset()
+    """Options that change what a look measures: a search cannot compare across them."""
 
     cell: str = Field("lstm", description="the recurrent cell; recurra cells lists them")
     hidden: int = Field(256, ge=1, le=100_000, description="units of each layer")
@@ -75,13 +80,23 @@ class TaskOptions(Options):
     steps: int = Field(0, ge=0, description="updates; 0 counts them from epochs")
     optimizer: Literal["adamw", "adam", "nadam", "rmsprop", "sgd"] = Field("adamw", description="of torch.optim")
     lr: float = Field(0.004, gt=0, le=1000, description="highest learning rate")
-    schedule: Literal["constant", "cosine", "plateau", "onecycle"] = Field("cosine", description="how the rate moves")
+    schedule: Literal["constant", "cosine", "exponential", "plateau", "onecycle"] = Field(
+        "cosine", description="how the rate moves"
+    )
     warmup: int = Field(50, ge=0, description="updates over which the rate rises from zero (not with onecycle)")
     weight_decay: float = Field(0.01, ge=0, le=1000, description="pull of matrices towards zero")
+    accumulate: int = Field(1, ge=1, le=1_000_000, description="batches whose gradients make an update together")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="what updates compute in, by autocast; weights are float32 always"
+    )
+    average: float = Field(
+        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is looked at and kept; 0 for none"
+    )
     clip: float = Field(1.0, ge=0, le=1_000_000, description="largest norm of the gradient; 0 for none")
     clip_value: float = Field(0.0, ge=0, le=1_000_000, description="largest absolute value in the gradient; 0 for none")
     patience: int = Field(0, ge=0, description="stop after so many looks without a better score; 0 never")
     seed: int = Field(0, ge=0, le=4_294_967_295, description="of start weights, dropout and the order of data")
+    seeds: int = Field(1, ge=1, le=1000, description="trainings, one after the other, from seed on; the best is kept")
     check: int = Field(0, ge=0, description="updates between looks at the held-out part, each saved; 0 makes 30 looks")
     device: str = Field("auto", description="cpu, cuda, mps; auto takes a GPU where there is one")
     engine: Literal["auto", "sweep", "torch", "fold"] = Field("auto", description="how cells run; auto takes the fastest")
@@ -97,6 +112,16 @@ class TaskOptions(Options):
         page = import_module(f"recurra.tasks.{self.task}")
         run: Run = page.begin(self, None if data is None else Path(data), None if out is None else Path(out))
         return run.train(show=show)
+
+    def find_lr(self, data: str | Path | None = None) -> RangeTest:
+        """The learning-rate range test: train a model, which is thrown away, while the rate rises over `steps`, or 150 updates.
+
+        Args:
+            data: what the task reads; None takes its embedded default.
+        """
+        page, recipes = (import_module(f"recurra.tasks.{name}") for name in (self.task, "recipes"))
+        found: RangeTest = recipes.find_lr(self, page.setup(self, None if data is None else Path(data)))
+        return found
 
 
 @final

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from recurra.tasks.options.options import Options, TaskOptions
 
-__all__ = ["Text", "TextGeneration"]
+__all__ = ["Text", "TextGeneration", "TextPrediction"]
 
 
 @final
@@ -20,6 +20,8 @@ class Text(TaskOptions):
 
     task: ClassVar[str] = "text"
     summary: ClassVar[str] = "a language model of text files: characters, words or byte pairs"
+    afterwards: ClassVar[tuple[str, ...]] = ("generate RUN temperature=0.7", "evaluate RUN --json", "predict RUN FILE")
+    not_searched: ClassVar[frozenset[str]] = frozenset({"held_out", "unit"})
 
     unit: Literal["character", "word", "subword"] = Field("character", description="what a symbol is")
     vocabulary: int = Field(8000, ge=300, le=1_000_000, description="most words or subwords to know; characters are all known")
@@ -29,6 +31,11 @@ class Text(TaskOptions):
     tied: bool = Field(False, description="predict with the embedding matrix itself")
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
     carry: bool = Field(True, description="carry the state from window to window; false starts each at zero")
+
+
+@final
+class TextPrediction(Options):
+    """There is nothing to choose: every line of a file is read on its own."""
 
 
 @final

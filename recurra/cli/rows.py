@@ -1,0 +1,55 @@
+"""Rows of predictions, on the terminal or in a file."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["write_rows"]
+
+
+def write_rows(items: Iterable[Mapping[str, Any]], out: Path | None, *, as_json: bool) -> None:
+    """Print or write rows: JSON lines, or with the names of columns first. A file is there whole or not at all.
+
+    The ending of `out` says what becomes of it: ``.csv`` commas, ``.parquet`` a Parquet file, anything else tabs.
+    """
+    kind = "" if out is None else out.suffix.lower()
+    if out is None:
+        for line in _lines(items, "\t", as_json=as_json):
+            print(line)
+        return
+    from recurra import store
+
+    if kind == ".parquet":
+        import polars
+
+        content = io.BytesIO()
+        polars.DataFrame(list(items), infer_schema_length=None).write_parquet(content)
+        store.write_bytes(out, content.getvalue())
+    else:
+        store.write_text(out, _lines(items, "," if kind == ".csv" else "\t", as_json=as_json))
+
+
+def _lines(items: Iterable[Mapping[str, Any]], sign: str, *, as_json: bool) -> Iterator[str]:
+    line = io.StringIO()
+    writer = csv.writer(line, delimiter=sign, lineterminator="") if sign == "," else None
+    for number, item in enumerate(items):
+        if as_json:
+            yield json.dumps(item)
+            continue
+        for values in ([*item], [_cell(value) for value in item.values()])[min(number, 1) :]:
+            if writer is None:
+                yield sign.join(values)
+            else:
+                line.seek(0)
+                line.truncate()
+                writer.writerow(values)
+                yield line.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,471 @@
+"""The task `forecast`: one or many time series, how they go on, and a band that holds its promise."""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recurra import store
+from recurra.data import Collection, Roles, Series, SeriesBatch, Windows, air_passengers, read_series
+from recurra.data.calendar import Step
+from recurra.errors import DataError, UsageError, near_miss
+from recurra.layers import Stack
+from recurra.losses import likelihood
+from recurra.metrics import ForecastTotals, baselines, carried, diebold_mariano, no_skill
+from recurra.models.forecasters import Autoregressive, Direct, Forecaster, Linear, Segments, Sizes, Transformer
+from recurra.models.forecasters import Forecast as Spoken
+from recurra.tasks import recipes
+from recurra.tasks.backtest import Covariates, Plan, Problem, Widths
+from recurra.tasks.evaluation import Evaluation, Figure
+from recurra.tasks.options import EvaluationOptions, Forecast, ForecastPrediction
+from recurra.tasks.recipes import Setup
+from recurra.tasks.runs import Run
+from recurra.tasks.streaming import Stream, Told
+from recurra.train import Look, Loss, Report
+
+__all__ = ["Prediction", "begin", "evaluate", "predict", "read", "setup", "stream", "train"]
+
+Prediction = ForecastPrediction
+
+UPDATES = 600  # of a run at least, however few windows there are, where `steps` is not given
+LOOK = 2048  # windows that a look reads, evenly spread over the validation part
+READ = 256  # windows read side by side, in looking and measuring
+SMOOTH = 8  # the band's margin at a step is that of neighbours up to an eighth of the horizon away
+FEW = 40  # errors, below which a margin is that of all steps together
+FIGURES = ("MAE", "RMSE", "sMAPE", "MASE", "scaled MSE", "scaled MAE", "CRPS")
+JUDGED = "scaled MAE"  # the figure by which skill is told: it weighs all series alike
+
+
+def begin(options: Forecast, data: Path | None, out: Path | None) -> Run:
+    """Read the series, decide what the options leave open, and make the run folder."""
+    recipes.cell(options)
+    recipes.device(options)
+    recipes.precision(options)
+    collection = _read(options, data)
+    problem = Problem.of(options, collection)
+    _forecaster(options, problem.plan, problem.widths)
+    facts = {
+        "source": collection.source if data is None else str(Path(data).absolute()),
+        "embedded": data is None,
+        "fingerprint": collection.fingerprint,
+        "series": len(collection.series),
+        "steps": sum(len(each.values) for each in collection.series),
+        "notes": list(collection.notes),
+    }
+    return Run.create(out, options, facts, {"series.json": problem.facts()})
+
+
+def setup(options: Forecast, data: Path | None) -> Setup:
+    """What there is to train, for whoever needs no run: reads the data, makes no folder."""
+    recipes.cell(options)
+    return _setup(Problem.of(options, _read(options, data)))
+
+
+def train(run: Run) -> Iterator[Report]:
+    """Train, or go on from the newest checkpoint; yield a report for each look at the validation part."""
+    yield from recipes.train(_options(run), _setup(_problem(run)), run.folder)
+
+
+def _setup(problem: Problem) -> Setup:
+    options = problem.options
+    torch.manual_seed(options.seed)
+    model = _forecaster(options, problem.plan, problem.widths)
+    device = next(model.parameters()).device
+    batches, looked = Shuffled(problem.part(0), options.batch, options.seed), problem.part(1)
+
+    def update(window: SeriesBatch, _: Any) -> Loss:
+        return Loss(model.loss(window.to(device)), len(window.x))
+
+    def look() -> Look:
+        numbers = _spread(looked)
+        parts = [_crps(model, window, options) for window in _batches(looked, device, numbers)]
+        value = float(sum(total for total, _ in parts) / max(1, sum(count for _, count in parts)))
+        return Look(value, {"scaled CRPS": value})
+
+    return Setup(model, update, batches, max(batches.per_epoch, UPDATES / options.epochs), look)
+
+
+def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
+    """A rolling-origin back-test: every figure with its interval, beside naive forecasts from the same origins."""
+    options = _options(run)
+    problem = _problem(run, data)
+    windows = problem.part(2) if data is None else problem.whole()
+    if not len(windows):
+        raise DataError(f"{problem.collection.source}: no series is longer than horizon={problem.plan.horizon}")
+    model = _trained(run, problem)
+    margins = _band(run, problem, model)
+    ours = _measured(recipes.held(model, chosen.weights), problem, windows, margins)
+    naive = _naive(problem, windows)
+    together = min(math.ceil(problem.plan.horizon / options.stride), int(np.bincount(windows.of).max()))
+    figures = [_figure(name, ours, naive, together) for name in FIGURES]
+    covered = ours.mean(f"coverage {_width(ours.levels)}")
+    interval = ours.interval(f"coverage {_width(ours.levels)}", together)
+    figures.append(Figure(f"coverage of the {options.band:.0%} band", covered.value, interval, {"as promised": options.band}))
+    losses = {name: totals.losses(JUDGED) for name, totals in naive.items()}
+    best = min(losses, key=lambda name: float(np.nanmean(losses[name])))
+    verdict = no_skill(ours.losses(JUDGED), losses, together)
+    gain = diebold_mariano(ours.losses(JUDGED), losses[best], together)
+    told = f"{JUDGED}: {gain} beside {best} (Diebold-Mariano)"
+    plan, step = problem.plan, problem.collection.step
+    notes = [
+        verdict or told,
+        f"{len(windows):,} origins, one every {options.stride} of {step}, each {plan.horizon} ahead from {plan.window} before; "
+        f"gap {options.gap}; trained once, before the first of them",
+        *problem.collection.notes,
+    ]
+    where = "the test part" if data is None else str(data)
+    return Evaluation("forecast", where, tuple(figures), tuple(notes))
+
+
+def predict(run: Run, data: Path | None, options: ForecastPrediction) -> Iterator[Mapping[str, Any]]:
+    """The steps after each series; with `hold` the last ones, beside the truth; with `score` how strange each value was."""
+    problem = _problem(run, data)
+    model = _trained(run, problem)
+    margins = _band(run, problem, model)
+    if options.paths:
+        return _paths(model, problem, options)
+    if options.score:
+        return _scores(model, problem, margins)
+    return _forecasts(model, problem, margins, options.hold)
+
+
+def _forecasts(model: Forecaster, problem: Problem, margins: NDArray[np.float64], hold: int) -> Iterator[Mapping[str, Any]]:
+    if not hold:
+        _known_ahead(problem)
+    windows, device = problem.ends(hold), next(model.parameters()).device
+    for k, window in enumerate(_batches(windows, device, size=1)):
+        told = _told(model, window, problem.options, margins)
+        where, first = windows.of[k], int(windows.origins[k])
+        series = problem.collection.series[where]
+        times = problem.series[where].times
+        for h in range(problem.plan.horizon):
+            for c, target in enumerate(problem.collection.roles.target):
+                if hold and first + h >= len(series.values):
+                    continue
+                row = {"series": series.name, "time": _stamp(times[first + h]), "target": target}
+                low, high = told.quantiles[0, h, c, 0], told.quantiles[0, h, c, -1]
+                row |= {"forecast": told.point[0, h, c], "lower": low, "upper": high}
+                yield row | ({"true": series.values[first + h, c] if series.observed[first + h, c] else None} if hold else {})
+
+
+def _scores(model: Forecaster, problem: Problem, margins: NDArray[np.float64]) -> Iterator[Mapping[str, Any]]:
+    """How far each value lay from what was expected one step before, in half widths of the band: above 1 it lay outside."""
+    windows, device = problem.whole(beyond=True), next(model.parameters()).device
+    for start, window in zip(range(0, len(windows), READ), _batches(windows, device), strict=True):
+        told = _told(model, window, problem.options, margins)
+        for k in range(len(window.x)):
+            series = problem.collection.series[windows.of[start + k]]
+            row = windows.origins[start + k]
+            for c, target in enumerate(problem.collection.roles.target):
+                value, (low, middle, high) = series.values[row, c], _three(told.quantiles[k, 0, c])
+                side = high - middle if value > middle else middle - low
+                score = abs(value - middle) / max(side, 1e-12 * max(1.0, abs(middle)))
+                yield {
+                    "series": series.name,
+                    "time": _stamp(series.times[row]),
+                    "target": target,
+                    "value": value if series.observed[row, c] else None,
+                    "expected": middle,
+                    "score": score if series.observed[row, c] else None,
+                }
+
+
+def _paths(model: Forecaster, problem: Problem, options: ForecastPrediction) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(model.network, Autoregressive) or problem.options.loss in ("squared", "absolute"):
+        raise UsageError("paths: wanted a run with model=autoregressive and a loss that has a distribution, such as gaussian")
+    _known_ahead(problem)
+    windows, device = problem.ends(0), next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(options.seed)
+    for k, window in enumerate(_batches(windows, device, size=1)):
+        paths = model.paths(window, options.paths, generator).double().cpu().numpy()[:, 0]
+        paths = np.exp(paths) if problem.options.log else paths
+        series, first = problem.series[windows.of[k]], int(windows.origins[k])
+        for number, path in enumerate(paths):
+            for h in range(problem.plan.horizon):
+                for c, target in enumerate(problem.collection.roles.target):
+                    row = {"series": series.name, "path": number, "time": _stamp(series.times[first + h]), "target": target}
+                    yield row | {"value": path[h, c]}
+
+
+class Shuffled:
+    """The batches of a run: every window once in each pass, in an order of its own."""
+
+    def __init__(self, windows: Windows, batch: int, seed: int) -> None:
+        self.windows, self.batch, self.seed = windows, min(batch, len(windows)), seed
+        self.per_epoch = max(1, len(windows) // self.batch)
+        self._epoch, self._order = -1, np.zeros(0, np.int64)
+
+    def __getitem__(self, step: int) -> SeriesBatch:
+        epoch, number = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, np.random.default_rng([self.seed, epoch]).permutation(len(self.windows))
+        return self.windows.at(self._order[number * self.batch : (number + 1) * self.batch])
+
+
+def _crps(model: Forecaster, window: SeriesBatch, options: Forecast) -> tuple[Tensor, Tensor]:
+    """The sum of twice the mean pinball loss over each series' deviation, one scale for all losses; and of how many values."""
+    forecast, levels = model(window), torch.tensor(_levels(options), device=window.x.device)
+    missed = window.y[..., None] - _quantiles(model, forecast, options)
+    pinball = 2 * torch.maximum(levels * missed, (levels - 1) * missed).mean(-1) / window.spread
+    return (pinball * window.true).sum(), window.true.sum()
+
+
+def _quantiles(model: Forecaster, forecast: Spoken, options: Forecast) -> Tensor:
+    """(B, H, C, Q); all in one place where the loss is that of a point."""
+    levels = _levels(options)
+    if options.loss in ("squared", "absolute"):
+        return model.likelihood.mean(*forecast)[..., None].expand(*forecast.raw.shape[:3], len(levels))
+    return model.likelihood.quantiles(forecast.raw, forecast.centre, forecast.spread, levels)
+
+
+@torch.no_grad()
+def _told(model: Forecaster, window: SeriesBatch, options: Forecast, margins: NDArray[np.float64] | None) -> Told:
+    """A network's forecast, its quantiles moved by the margins that were measured."""
+    forecast = model(window)
+    point = model.likelihood.mean(*forecast)
+    quantiles = _quantiles(model, forecast, options)
+    if margins is not None:
+        moved = torch.from_numpy(margins).to(quantiles)
+        quantiles = (quantiles + moved * forecast.spread[..., None]).sort(-1).values
+    told = Told(point.double().cpu().numpy(), quantiles.double().cpu().numpy())
+    return Told(*(np.exp(part) for part in told)) if options.log else told
+
+
+def _margins(model: Forecaster, windows: Windows, numbers: NDArray[np.int64], options: Forecast) -> NDArray[np.float64]:
+    r"""(H, C, Q): how far each quantile must move to hold its share of the validation part, in units of spread.
+
+    .. math:: \delta_\tau = Q_\tau \big( (y - \hat q_\tau) / s \big)
+
+    A conformal correction for each level (Romano et al. 2019, arXiv:1905.03222), over the windows and neighbouring steps.
+    """
+    levels, errors, there = _levels(options), [], []
+    plain = options.model_copy(update={"log": False})  # errors are measured where the network works
+    for window in _batches(windows, next(model.parameters()).device, numbers):
+        told = _told(model, window, plain, None)
+        spread = model.relative(window)[1].cpu().numpy()
+        errors.append((window.y.cpu().numpy()[..., None] - told.quantiles) / spread[..., None])
+        there.append(window.true.cpu().numpy())
+    error = np.where(np.concatenate(there)[..., None], np.concatenate(errors), np.nan)  # (windows, H, C, Q)
+    _, horizon, targets, _ = error.shape
+    margins = np.zeros((horizon, targets, len(levels)))
+    reach = max(1, horizon // SMOOTH)
+    for h in range(horizon):
+        near = error[:, max(0, h - reach) : h + reach + 1]
+        for c in range(targets):
+            some = near[:, :, c] if np.isfinite(near[:, :, c, 0]).sum() >= FEW else error[:, :, c]
+            some = some.reshape(-1, len(levels))
+            some = some[np.isfinite(some[:, 0])]
+            if len(some):
+                margins[h, c] = [np.quantile(some[:, q], level) for q, level in enumerate(levels)]
+    return margins
+
+
+def _batches(
+    windows: Windows, device: torch.device, numbers: NDArray[np.int64] | None = None, size: int = READ
+) -> Iterator[SeriesBatch]:
+    numbers = np.arange(len(windows)) if numbers is None else numbers
+    for k in range(0, len(numbers), size):
+        yield windows.at(numbers[k : k + size]).to(device)
+
+
+def _spread(windows: Windows) -> NDArray[np.int64]:
+    """Some windows, evenly spread."""
+    return np.unique(np.linspace(0, len(windows) - 1, min(LOOK, len(windows))).astype(np.int64))
+
+
+def _measured(model: Forecaster, problem: Problem, windows: Windows, margins: NDArray[np.float64]) -> ForecastTotals:
+    totals, device = ForecastTotals(_levels(problem.options)), next(model.parameters()).device
+    for numbers in _by_series(windows):
+        [window] = _batches(windows, device, numbers)
+        told = _told(model, window, problem.options, margins)
+        truth, seen = _truth(problem, windows, numbers)
+        units = problem.units[windows.of[numbers[0]]]
+        totals.add(told.point, truth, units, observed=seen, quantiles=told.quantiles)
+    return totals
+
+
+def _naive(problem: Problem, windows: Windows) -> dict[str, ForecastTotals]:
+    """The same figures of forecasts that anybody can make; a point is a distribution whose quantiles all lie there."""
+    levels, horizon = _levels(problem.options), problem.plan.horizon
+    forecasts = baselines(problem.plan.season)
+    found = {name: ForecastTotals(levels) for name in forecasts}
+    values = [carried(each.values, each.observed) for each in problem.collection.series]
+    for numbers in _by_series(windows):
+        which = windows.of[numbers[0]]
+        truth, seen = _truth(problem, windows, numbers)
+        for name, forecast in forecasts.items():
+            told = forecast(values[which], windows.origins[numbers], horizon)
+            quantiles = np.broadcast_to(told[..., None], (*told.shape, len(levels)))
+            found[name].add(told, truth, problem.units[which], observed=seen, quantiles=quantiles)
+    return found
+
+
+def _by_series(windows: Windows) -> Iterator[NDArray[np.int64]]:
+    """Numbers of windows, at most READ at a time, of one series each."""
+    for first, last in zip(*_bounds(windows.of), strict=True):
+        for k in range(first, last, READ):
+            yield np.arange(k, min(k + READ, last))
+
+
+def _bounds(of: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    starts = [0, *(np.flatnonzero(np.diff(of)) + 1).tolist()] if len(of) else []
+    return starts, [*starts[1:], len(of)] if starts else []
+
+
+def _truth(problem: Problem, windows: Windows, numbers: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    series = problem.collection.series[windows.of[numbers[0]]]
+    rows = windows.origins[numbers][:, None] + np.arange(problem.plan.horizon)
+    return series.values[rows], series.observed[rows]
+
+
+def _figure(name: str, ours: ForecastTotals, naive: Mapping[str, ForecastTotals], overlap: int) -> Figure:
+    beside = {who: totals.figures()[name] for who, totals in naive.items()}
+    return Figure(name, ours.figures()[name], ours.interval(name, overlap), beside)
+
+
+def _known_ahead(problem: Problem) -> None:
+    """Refuse to forecast where covariates that should be known ahead are not."""
+    for series in problem.collection.series:
+        rows = len(series.known) - len(series.values)
+        if series.known.shape[1] and rows < problem.plan.horizon:
+            where = f"{problem.collection.source}: {series.name}: {rows} rows behind the last value"
+            raise DataError(f"{where}; wanted {problem.plan.horizon}, with {problem.options.known} and without a target")
+
+
+def _three(quantiles: NDArray[np.float64]) -> tuple[float, float, float]:
+    return float(quantiles[0]), float(quantiles[len(quantiles) // 2]), float(quantiles[-1])
+
+
+def _stamp(time: Any) -> str:
+    return str(time).removesuffix(".000000").removesuffix("T00:00:00")
+
+
+def _band(run: Run, problem: Problem, model: Forecaster) -> NDArray[np.float64]:
+    """The margins of the run's weights: measured once on the validation part of its own data, then kept."""
+    path = run.folder / "band.json"
+    weights = hashlib.sha256((run.folder / "weights.safetensors").read_bytes()).hexdigest()
+    kept = store.read_json(path) if path.exists() else {}
+    if kept.get("weights") != weights:
+        looked = (problem if problem.collection.fingerprint == run.fingerprint else _problem(run)).part(1)
+        margins = _margins(model, looked, _spread(looked), problem.options)
+        kept = {"weights": weights, "levels": list(_levels(problem.options)), "margins": margins.tolist()}
+        store.write_json(path, kept)
+    return np.array(kept["margins"])
+
+
+def _levels(options: Forecast) -> tuple[float, ...]:
+    """The quantiles that are told, from one end of the band to the other."""
+    low = (1 - options.band) / 2
+    return tuple(round(low + share * options.band, 6) for share in (0, 0.25, 0.5, 0.75, 1))
+
+
+def _width(levels: tuple[float, ...]) -> str:
+    return f"{levels[-1] - levels[0]:g}"
+
+
+def _read(options: Forecast, data: Path | None) -> Collection:
+    if data is None:
+        return air_passengers()
+    columns = {name: tuple(filter(None, getattr(options, name).split(","))) for name in ("target", "past", "known", "static")}
+    roles = Roles(time=options.time, id=options.id, **columns)
+    collection = read_series(data, roles, encoding=options.encoding, missing=options.missing, resample=options.resample)
+    if not options.rows:
+        return collection
+    return collection._replace(series=tuple(_first(each, options.rows) for each in collection.series))
+
+
+def _first(series: Series, rows: int) -> Series:
+    names = ("times", "values", "observed", "past", "known")
+    return series._replace(**{name: getattr(series, name)[:rows] for name in names})
+
+
+def read(run: Run, data: Path | None = None) -> Collection:
+    """The series of a file as the run reads them; None: those that it learnt from."""
+    if data is not None:
+        return _read(_options(run), data)
+    facts = run.facts["data"]
+    collection = _read(_options(run), None if facts["embedded"] else Path(facts["source"]))
+    run.check_data(collection.fingerprint)
+    return collection
+
+
+def stream(run: Run, series: str = "") -> Stream:
+    """The run, one observation at a time; `series` names the one whose scale is meant, where there are several."""
+    options, facts = _options(run), run.read("series.json")
+    plan, widths = Plan(**facts["plan"]), Widths(**facts["widths"])
+    if options.past or options.known or options.static:
+        raise UsageError(f"{run.folder}: it reads covariates; a stream has targets and the calendar alone")
+    known = facts["series"]
+    name = series or next(iter(known))
+    if name not in known or (not series and len(known) > 1):
+        raise UsageError(f"series={series}: {near_miss(series, known)}")
+    model = _forecaster(options, plan, widths)
+    run.fill(model)
+    margins = np.array(run.read("band.json")["margins"])
+
+    def tell(batch: SeriesBatch) -> Told:
+        return _told(model.eval(), batch, options, margins)
+
+    calendar = Covariates(*map(tuple, facts["known"])) if options.calendar else None
+    return Stream(tell, plan, Step(*facts["every"]), known[name], calendar, log=options.log)
+
+
+def _problem(run: Run, data: Path | None = None) -> Problem:
+    if data is None:
+        return Problem.of(_options(run), read(run))
+    return Problem.later(_options(run), run.read("series.json"), read(run, data))
+
+
+def _forecaster(o: Forecast, plan: Plan, widths: Widths) -> Forecaster:
+    targets = widths.targets
+    spoken = likelihood(o.loss, _levels(o))
+    mask = o.missing == "mask"
+    sizes = Sizes(
+        window=plan.window,
+        horizon=plan.horizon,
+        values=targets if o.joint else 1,
+        past=widths.past + ((targets if o.joint else 1) if mask else 0),
+        known=widths.known,
+        static=widths.static,
+        channels=1 if o.joint else targets,
+        parameters=spoken.parameters,
+    )
+
+    def stack(inputs: int) -> Stack:
+        return recipes.stack(o, inputs)
+
+    network: nn.Module
+    match o.model:
+        case "segment":
+            network = Segments(sizes, stack, o.hidden, plan.segment, o.dropout)
+        case "direct":
+            network = Direct(sizes, stack, o.hidden, o.dropout)
+        case "autoregressive":
+            if widths.past:
+                raise UsageError(f"past={o.past}: an autoregressive model cannot read it ahead; use another model, or known=")
+            centre, spread = torch.zeros(1), torch.ones(1)
+            point = lambda raw: spoken.mean(raw, centre.to(raw), spread.to(raw))  # noqa: E731
+            network = Autoregressive(sizes, stack, o.hidden, o.dropout, point)
+        case "transformer":
+            network = Transformer(sizes, o.hidden, o.layers, plan.segment, o.dropout)
+        case "linear":
+            network = Linear(sizes)
+    model = Forecaster(network, spoken, plan.normalisation, joint=o.joint, mask=mask)
+    return model.to(recipes.device(o))
+
+
+def _trained(run: Run, problem: Problem) -> Forecaster:
+    model = _forecaster(problem.options, problem.plan, problem.widths)
+    run.fill(model)
+    return model.eval()
+
+
+def _options(run: Run) -> Forecast:
+    assert isinstance(run.options, Forecast)
+    return run.options

@@ -1,0 +1,630 @@
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.data import AIR_PASSENGERS, Collection, Roles, Step, air_passengers, read_series
+from recurra.data.regular import fill
+from recurra.errors import DataError, UsageError
+from tests.places import dataset
+
+Write = Callable[..., Path]
+NOTHING = Roles()
+HOURS = np.arange("2024-01-01", "2024-01-03", dtype="datetime64[h]").astype("datetime64[us]")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def file(text: str, name: str = "sales.csv") -> Path:
+        path = tmp_path / name
+        path.write_text(text, "utf-8")
+        return path
+
+    return file
+
+
+def refused(source: Any, roles: Roles = NOTHING, kind: type[Exception] = DataError, **options: str) -> str:
+    with pytest.raises(kind) as caught:
+        read_series(source, roles, **options)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text.rpartition("/")[2]
+
+
+def only(collection: Collection) -> np.ndarray:
+    (one,) = collection.series
+    return one.values[:, 0]
+
+
+def hourly(**columns: Any) -> dict[str, Any]:
+    return {"time": HOURS, **columns}
+
+
+class TestRoles:
+    def test_guessed_and_said(self, write: Write) -> None:
+        read = read_series(write("when,load\n2024-01-01 00:00,1\n2024-01-01 00:30,2\n2024-01-01 01:00,4\n"))
+        assert read.roles == Roles(("load",), "when")
+        assert read.step == Step(30, "minute")
+        assert read.notes == (
+            "target: load, the only column of numbers left",
+            "time: column when, 2024-01-01 to 2024-01-01 01:00, step 30 minutes",
+        )
+        (one,) = read.series
+        assert one.name == ""
+        assert one.times.tolist() == [datetime(2024, 1, 1, 0, 0), datetime(2024, 1, 1, 0, 30), datetime(2024, 1, 1, 1, 0)]
+        assert one.values.tolist() == [[1], [2], [4]]
+        assert one.observed.all()
+        assert (one.past.shape, one.known.shape, one.static.shape) == ((3, 0), (3, 0), (0,))
+
+    def test_resolved_roles_read_the_same(self, write: Write) -> None:
+        path = write("when,load,x\n2024-01-01,1,5\n2024-01-02,2,6\n2024-01-03,4,5\n")
+        read = read_series(path, Roles(("load",), past=("x",)))
+        assert read_series(path, read.roles).fingerprint == read.fingerprint
+
+    def test_several_may_be_meant(self, write: Write) -> None:
+        path = write("date,a,b,c\n2024-01-01,1,5,x\n2024-01-02,2,6,y\n")
+        assert refused(path) == "sales.csv: target: may be any of a, b; say target=NAME, target=A,B or target=all"
+        assert read_series(path, Roles(("all",))).roles.target == ("a", "b")
+        assert read_series(path, Roles(("all",), past=("a",))).roles.target == ("b",)
+        assert read_series(path, Roles(past=("a",))).roles.target == ("b",)
+        assert read_series(path, Roles(("b", "a"))).series[0].values.tolist() == [[5, 1], [6, 2]]
+
+    def test_a_name_that_is_not_there(self, write: Write) -> None:
+        path = write("date,sales\n2024-01-01,1\n2024-01-02,2\n")
+        assert refused(path, Roles(("sale",))) == "sales.csv: target=sale: no such column; did you mean sales?"
+        assert refused(path, Roles(time="day")) == "sales.csv: time=day: no such column; choose from date, sales"
+        assert refused(path, Roles(id="shop")).startswith("sales.csv: id=shop: no such column")
+        assert refused(path, Roles(("sales",), known=("price",))).startswith("sales.csv: known=price: no such column")
+
+    def test_one_column_two_roles(self, write: Write) -> None:
+        path = write("date,sales\n2024-01-01,1\n2024-01-02,2\n")
+        wanted = "sales: one column, two roles; wanted one role for each column"
+        assert refused(path, Roles(("sales",), past=("sales",)), UsageError) == wanted
+
+    def test_no_numbers(self, write: Write) -> None:
+        path = write("date,a,b\n2024-01-01,x,u\n2024-01-02,y,v\n")
+        assert refused(path) == "sales.csv: target: no column of numbers is left; say target=NAME, target=A,B or target=all"
+        message = (
+            "sales.csv, line 2, column a: 'x' is not a number; wanted numbers: a column of 0 and 1 for each word, if it stays"
+        )
+        assert refused(path, Roles(("a",))) == message
+
+    def test_the_index_of_pandas_is_no_target(self, write: Write) -> None:
+        assert read_series(write(",date,y\n0,2024-01-01,1\n1,2024-01-02,2\n")).roles.target == ("y",)
+
+    def test_text_in_the_only_column_is_found(self, write: Write) -> None:
+        assert refused(write("date,y\n2024-01-01,1\n2024-01-02,x\n2024-01-03,3\n")).startswith(
+            "sales.csv, line 3, column y: 'x'"
+        )
+
+    def test_covariates(self) -> None:
+        data = hourly(y=np.arange(48.0) ** 2, wind=np.arange(48) % 7, price=np.arange(48) % 5, area=np.full(48, 3))
+        (one,) = read_series(data, Roles(("y",), past=("wind",), known=("price",), static=("area",))).series
+        assert one.past[:, 0].tolist() == (np.arange(48) % 7).tolist()
+        assert one.known[:, 0].tolist() == (np.arange(48) % 5).tolist()
+        assert one.static.tolist() == [3]
+
+    def test_static_must_not_change(self) -> None:
+        data = hourly(y=np.arange(48), area=np.arange(48) // 40)
+        wanted = "columns, row 40 (counted from 0), column area: 1 after 0; wanted one value throughout, or past=area"
+        assert refused(data, Roles(("y",), static=("area",))) == wanted
+
+    def test_constant_covariates_are_noted(self) -> None:
+        notes = read_series(hourly(y=np.arange(48), x=np.ones(48)), Roles(("y",), past=("x",))).notes
+        assert "past covariate x never changes: it tells nothing" in notes
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        ("cells", "wanted"),
+        [
+            (["2024-01-30", "2024-01-31", "2024-02-01"], "2024-01-30"),
+            (["2024/1/30", "2024/1/31", "2024/2/1"], "2024-01-30"),
+            (["30.1.2024", "31.1.2024", "1.2.2024"], "2024-01-30"),
+            (["30/01/2024", "31/01/2024", "01/02/2024"], "2024-01-30"),
+            (["01/30/2024", "01/31/2024", "02/1/2024"], "2024-01-30"),
+            (["30-01-2024", "31-01-2024", "01-02-2024"], "2024-01-30"),
+            (["Jan 30 2024", "Jan 31 2024", "Feb 1 2024"], "2024-01-30"),
+            (["January 30, 2024", "January 31, 2024", "February 1, 2024"], "2024-01-30"),
+            (["30 Jan 2024", "31 Jan 2024", "1 Feb 2024"], "2024-01-30"),
+            (["30-Jan-2024", "31-Jan-2024", "01-Feb-2024"], "2024-01-30"),
+            (["20240130", "20240131", "20240201"], "2024-01-30"),
+            (["2024-01-30 14:00", "2024-01-31 14:00", "2024-02-01 14:00"], "2024-01-30T14:00"),
+            (["2024-01-30T14:00:05", "2024-01-31T14:00:05", "2024-02-01T14:00:05"], "2024-01-30T14:00:05"),
+            (["2024-01-30 14:00:05.25", "2024-01-31 14:00:05.250000", "2024-02-01 14:00:05.250"], "2024-01-30T14:00:05.25"),
+            (["1/30/2024 2:05 PM", "1/31/2024 2:05 pm", "2/1/2024 2:05 PM"], "2024-01-30T14:05"),
+            (["1/30/2024 12:05 AM", "1/31/2024 12:05 AM", "2/1/2024 12:05 AM"], "2024-01-30T00:05"),
+            (["2024-01-30T14:00Z", "2024-01-31T14:00Z", "2024-02-01T14:00Z"], "2024-01-30T14:00"),
+            (["1706623200", "1706709600", "1706796000"], "2024-01-30T14:00"),
+            (["1706623200000", "1706709600000", "1706796000000"], "2024-01-30T14:00"),
+        ],
+    )
+    def test_forms_of_days(self, write: Write, cells: list[str], wanted: str) -> None:
+        path = write("timestamp;y\n" + "".join(f"{cell};{k * k}\n" for k, cell in enumerate(cells)))
+        read = read_series(path)
+        assert read.roles.time == "timestamp"
+        assert read.series[0].times[0] == np.datetime64(wanted)
+        assert read.step == Step(1, "day")
+
+    @pytest.mark.parametrize(
+        ("cells", "step"),
+        [
+            (["2024-01", "2024-02", "2024-03"], Step(1, "month")),
+            (["Jan 2024", "Feb 2024", "Mar 2024"], Step(1, "month")),
+            (["2023Q4", "2024Q1", "2024Q2"], Step(1, "quarter")),
+            (["2023-Q4", "2024-Q1", "2024-Q2"], Step(1, "quarter")),
+        ],
+    )
+    def test_forms_of_months(self, write: Write, cells: list[str], step: Step) -> None:
+        read = read_series(write("when,y\n" + "".join(f"{cell},{k * k}\n" for k, cell in enumerate(cells))))
+        assert read.step == step
+        assert read.series[0].times[-1] == np.datetime64("2024-03" if step.unit == "month" else "2024-04")
+
+    def test_years(self, write: Write) -> None:
+        read = read_series(write("year,temp\n1880,1\n1881,5\n1882,2\n"))
+        assert (read.step, read.roles.time) == (Step(1, "year"), "year")
+        assert read.series[0].times[0] == np.datetime64("1880")
+
+    @given(
+        st.datetimes(datetime(1970, 1, 2), datetime(2090, 1, 1)),
+        st.sampled_from(["%Y-%m-%d %H:%M:%S.%f", "%d.%m.%Y %I:%M:%S %p"]),
+    )
+    def test_any_moment(self, moment: datetime, form: str) -> None:
+        moment = moment if "%f" in form else moment.replace(microsecond=0)
+        texts = [(moment + k * timedelta(hours=1)).strftime(form) for k in range(3)]
+        assert read_series({"t": texts, "y": [1, 2, 4]}, Roles(time="t")).series[0].times.tolist()[0] == moment
+
+    def test_day_or_month_first_must_be_clear(self, write: Write) -> None:
+        ambiguous = write("date,y\n01/02/2024,1\n02/02/2024,2\n")
+        wanted = "day or month may stand first; wanted YYYY-MM-DD, or time=none to count rows"
+        assert refused(ambiguous) == f"sales.csv, column date: {wanted}"
+        clear = read_series(write("date,y\n12/01/2024,1\n13/01/2024,2\n"))
+        assert "the day stands before the month" in clear.notes[-1]
+        mixed = write("date,y\n01/13/2024,1\n13/01/2024,2\n")
+        assert "neither day nor month stands first throughout" in refused(mixed)
+
+    @pytest.mark.parametrize("cell", ["2024-13-01", "2024-02-30", "soon", "", "2024-01-02 25:00", "2024-01-02 10:60"])
+    def test_where_it_is_no_time(self, write: Write, cell: str) -> None:
+        path = write(f"date,y\n2024-01-01,1\n2024-01-02,1\n{cell},2\n2024-01-04,3\n")
+        assert refused(path).startswith(
+            f"sales.csv, line 4, column date: {cell or None!r} is no time; wanted YYYY-MM-DD hh:mm:ss"
+        )
+
+    def test_rows_are_steps(self, write: Write) -> None:
+        path = write("y\n3\n1\n2\n")
+        read = read_series(path)
+        assert (read.step, read.roles.time, read.series[0].times.tolist()) == (Step(1, "row"), "none", [0, 1, 2])
+        dated = write("date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-09,5\n")
+        assert read_series(dated, Roles(time="none")).series[0].times.tolist() == [0, 1, 2]
+
+    def test_a_counter_named_like_a_time(self, write: Write) -> None:
+        read = read_series(write("timestamp,value\n0,3\n2,1\n4,2\n"))
+        assert (read.step, read.series[0].times.tolist()) == (Step(2, "row"), [0, 2, 4])
+
+    def test_several_columns_make_a_time(self, write: Write) -> None:
+        path = write("No,year,month,day,hour,pm\n" + "".join(f"{k},2024,12,31,{k},{k * k}\n" for k in range(20, 24)))
+        read = read_series(path, Roles(("pm",)))
+        assert (read.roles.time, read.step) == ("year,month,day,hour", Step(1, "hour"))
+        assert read.series[0].times[-1] == np.datetime64("2024-12-31T23")
+        path = write("day,hr,count\n" + "".join(f"30-12-2024,{k},{k * k}\n" for k in range(4)))
+        read = read_series(path)
+        assert (read.roles.time, read.roles.target, read.step) == ("day,hr", ("count",), Step(1, "hour"))
+
+    @pytest.mark.parametrize("row", ["2024,13,1,0", "2024,2,30,0", "2024,2,1,24", "2024,,1,0", "2024,x,1,0"])
+    def test_where_several_columns_make_no_time(self, write: Write, row: str) -> None:
+        path = write(f"year,month,day,hour,y\n2024,1,30,0,1\n2024,1,31,0,2\n{row},3\n")
+        message = refused(path, Roles(("y",), "year,month,day,hour"))
+        assert message.startswith("sales.csv, line 4, column year,month,day,hour: ('2024', ")
+
+    def test_the_hour_of_a_date_is_proposed(self, write: Write) -> None:
+        path = write("day,hour,y\n" + "".join(f"2024-01-0{k // 3 + 1},{k % 3},{k * k}\n" for k in range(9)))
+        assert refused(path, Roles(("y",), "day")).endswith("stands at line 2, too; say time=day,hour")
+
+    def test_unsorted_rows_are_sorted_and_it_is_said(self, write: Write) -> None:
+        read = read_series(write("date,y\n2024-01-02,2\n2024-01-03,3\n2024-01-01,1\n2024-01-04,4\n"))
+        assert only(read).tolist() == [1, 2, 3, 4]
+        assert "rows were not in the order of time, first at line 4: sorted" in read.notes
+
+    def test_what_stands_twice(self, write: Write) -> None:
+        path = write("date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,3\n")
+        wanted = "wanted one row for each time of a series, id=COLUMN where they are several, or resample=1d to take means"
+        assert refused(path) == f"sales.csv, line 4: 2024-01-02 stands at line 3, too; {wanted}"
+
+    def test_an_id_is_proposed(self, write: Write) -> None:
+        lines = [f"2024-01-0{k},{shop},{k * k}\n" for shop in "ab" for k in range(1, 5)]
+        path = write("date,shop,y\n" + "".join(lines))
+        wanted = "if column shop tells the series apart, say id=shop"
+        assert refused(path) == f"sales.csv, line 6: 2024-01-01 stands at line 2, too; {wanted}"
+
+    def test_two_series_under_one_id(self, write: Write) -> None:
+        lines = [f"2024-01-0{k},{shop},{article},{k * k}\n" for shop in "ab" for article in "xyz" for k in range(1, 5)]
+        path = write("date,shop,article,y\n" + "".join(lines))
+        wanted = "in the series a; if column article tells the series apart, say id=shop,article"
+        assert refused(path, Roles(id="shop")) == f"sales.csv, line 6: 2024-01-01 stands at line 2, too, {wanted}"
+        read = read_series(path, Roles(id="shop,article"))
+        assert [one.name for one in read.series] == ["a/x", "a/y", "a/z", "b/x", "b/y", "b/z"]
+
+
+class TestIrregular:
+    def test_rows_that_are_not_there(self, write: Write) -> None:
+        path = write(
+            "time,y\n2024-01-01 00:00,1\n2024-01-01 01:00,2\n2024-01-01 02:00,3\n2024-01-01 05:00,9\n2024-01-01 06:00,9\n"
+        )
+        gap = "2024-01-01 05:00 comes after 2024-01-01 02:00, the step is 1 hour, 2 rows are not there"
+        assert (
+            refused(path) == f"sales.csv, line 5: {gap}; say missing=linear, last or mask to fill, or time=none to count rows"
+        )
+        read = read_series(path, missing="linear")
+        assert only(read).tolist() == [1, 2, 3, 5, 7, 9, 9]
+        assert read.series[0].observed[:, 0].tolist() == [True] * 3 + [False] * 2 + [True] * 2
+        assert np.diff(read.series[0].times).tolist() == [timedelta(hours=1)] * 6
+        assert only(read_series(path, missing="last")).tolist() == [1, 2, 3, 3, 3, 9, 9]
+        assert "2 rows not there: filled as missing values" in read.notes
+
+    def test_stamps_off_the_step(self, write: Write) -> None:
+        path = write(
+            "time,y\n2024-01-01 00:00,1\n2024-01-01 01:00,2\n2024-01-01 02:00,3\n2024-01-01 03:10,5\n2024-01-01 03:40,6\n"
+        )
+        off = "2024-01-01 03:10 is no whole number of steps of 1 hour after the first row"
+        assert refused(path, missing="last").startswith(f"sales.csv, line 5: {off}; say resample=1h")
+        read = read_series(path, resample="1h")
+        assert only(read).tolist() == [1, 2, 3, 5.5]
+        assert read.step == Step(1, "hour")
+        assert "resampled to steps of 1 hour: 4 means of 5 rows, 0 steps without a row" in read.notes
+
+    @given(st.lists(st.integers(0, 5000), min_size=2, max_size=60, unique=True), st.sampled_from(["1h", "1d", "30min"]))
+    def test_resampling_is_the_mean_in_each_step(self, minutes: list[int], text: str) -> None:
+        start = datetime(2024, 2, 28, 7, 11)
+        moments = [start + timedelta(minutes=k) for k in minutes]
+        values = np.random.default_rng(len(minutes)).normal(size=len(minutes))
+        frame = pl.DataFrame({"time": moments, "y": values}).sort("time")
+        wanted = frame.group_by_dynamic("time", every=text.replace("min", "m")).agg(pl.col("y").mean())
+        if len(wanted) < 2:
+            return
+        (one,) = read_series(frame.sample(fraction=1, shuffle=True, seed=1), resample=text, missing="mask").series
+        assert one.times[one.observed[:, 0]].tolist() == wanted["time"].to_list()
+        np.testing.assert_allclose(one.values[one.observed], wanted["y"])
+
+    def test_resampling_needs_times(self) -> None:
+        assert refused(np.arange(5), kind=UsageError, resample="1h").startswith("resample=1 hour: rows have no times")
+        assert refused(hourly(y=np.arange(48)), kind=UsageError, resample="1m").startswith("resample=1m: no step")
+
+    def test_resampling_hides_no_series(self) -> None:
+        data = {"time": np.tile(HOURS, 2), "shop": ["a"] * 48 + ["b"] * 48, "y": np.arange(96)}
+        assert "if column shop tells the series apart, say id=shop" in refused(data, Roles(("y",)), resample="1d")
+        assert only(read_series({**data, "shop": np.zeros(96)}, Roles(("y",)), resample="1d")).tolist() == [35.5, 59.5]
+
+    def test_days_of_a_zone_are_its_own(self) -> None:
+        times = TestZones.local("2024-03-30", 3)
+        read = read_series(pl.DataFrame({"time": times, "y": np.arange(len(times))}), resample="1d")
+        assert read.series[0].times.tolist() == [datetime(2024, 3, 30) + timedelta(days=k) for k in range(4)]
+        assert only(read).tolist()[:2] == [np.arange(24).mean(), np.arange(24, 47).mean()]
+
+    def test_too_short_steps(self) -> None:
+        data = {"time": np.arange("2000", "2024", dtype="datetime64[Y]").astype("datetime64[D]"), "y": np.arange(24)}
+        assert refused(data, resample="1s").startswith("columns: resample=1s makes 725,846,401 rows of 24")
+
+    def test_resampling_leaves_gaps_to_missing(self) -> None:
+        data = {"time": np.array(["2024-01-01", "2024-01-02", "2024-01-04"], "datetime64[D]"), "y": [1, 2, 4]}
+        assert (
+            refused(data, resample="1d")
+            == "columns, 2024-01-03, column y: no value; say missing=linear, last or mask to fill such gaps"
+        )
+        assert only(read_series(data, resample="1d", missing="linear")).tolist() == [1, 2, 3, 4]
+
+    def test_days_of_months_that_differ(self) -> None:
+        days = np.array(["2024-01-31", "2024-02-29", "2024-03-29", "2024-04-30", "2024-05-31", "2024-06-28"], "datetime64[D]")
+        read = read_series({"time": days, "y": np.arange(6)})
+        assert read.step == Step(1, "month")
+        assert read.series[0].times.tolist() == [datetime(2024, k, 1) for k in range(1, 7)]
+        assert "stamps lie on different days of their months: each stands for its month" in read.notes
+
+    def test_business_days(self) -> None:
+        days = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
+        week = days[np.is_busday(days)]
+        read = read_series({"time": week, "y": np.arange(len(week))})
+        assert (read.step, len(read.series[0].times)) == (Step(1, "business day"), len(week))
+        holiday = np.delete(week, 11)
+        assert "1 row is not there" in refused({"time": holiday, "y": np.arange(len(holiday))})
+
+    def test_far_too_few_rows(self) -> None:
+        times = np.datetime64("2024-01-01", "us") + np.array([0, 1, 2, 500_000], "timedelta64[s]")
+        assert "say resample=1d or another longer step" in refused({"time": times, "y": [1, 2, 3, 5]}, missing="last")
+
+
+class TestZones:
+    @staticmethod
+    def local(start: str, count: int, zone: str = "Europe/Berlin", every: str = "1h") -> pl.Series:
+        first = datetime.fromisoformat(start)
+        end = first + timedelta(days=count)
+        return pl.datetime_range(first, end, every, time_zone=zone, eager=True).alias("time")
+
+    def test_hours_with_their_zone_go_through_the_change_of_clocks(self) -> None:
+        for start in ("2024-03-30", "2024-10-26"):
+            times = self.local(start, 2)
+            read = read_series(pl.DataFrame({"time": times, "y": np.arange(len(times))}))
+            assert read.step == Step(1, "hour")
+            assert (np.diff(read.series[0].times) == np.timedelta64(1, "h")).all()
+            assert "(UTC)" in read.notes[-1]
+
+    def test_days_follow_the_clock_on_the_wall(self) -> None:
+        times = self.local("2024-03-28", 6, every="1d")
+        read = read_series(pl.DataFrame({"time": times, "y": np.arange(len(times))}))
+        assert read.step == Step(1, "day")
+        assert read.series[0].times.tolist() == [datetime(2024, 3, 28) + timedelta(days=k) for k in range(7)]
+
+    def test_offsets_in_text(self, write: Write) -> None:
+        times = self.local("2024-10-26", 2)
+        text = "".join(f"{time.isoformat()},{k}\n" for k, time in enumerate(times))
+        assert "+02:00" in text
+        assert "+01:00" in text
+        read = read_series(write("time,y\n" + text))
+        assert read.series[0].times.tolist() == [time.replace(tzinfo=None) for time in times.dt.convert_time_zone("UTC")]
+
+    def test_naive_hours_are_explained(self) -> None:
+        for start in ("2024-03-30", "2024-10-26"):
+            times = self.local(start, 2).dt.replace_time_zone(None)
+            data = pl.DataFrame({"time": times, "y": np.arange(len(times)) ** 2})
+            message = refused(data)
+            assert "the night in which clocks are changed: write times with their offset" in message
+            assert ("resample=1h" in message) == (start == "2024-10-26")
+            read = read_series(data, resample="1h", missing="last")
+            assert (np.diff(read.series[0].times) == np.timedelta64(1, "h")).all()
+
+
+class TestMissing:
+    def test_refused_with_the_first_place(self, write: Write) -> None:
+        path = write("date,a,b\n2024-01-01,1,1\n2024-01-02,2,\n2024-01-03,NA,3\n2024-01-04,4,4\n")
+        wanted = "no value; say missing=linear, last or mask to fill such gaps"
+        assert refused(path, Roles(("a", "b"))) == f"sales.csv, line 3, column b: {wanted}"
+        assert refused(path, Roles(("a",))) == f"sales.csv, line 4, column a: {wanted}"
+
+    def test_filled(self, write: Write) -> None:
+        path = write("date,a,b\n2024-01-01,1,1\n2024-01-02,,\n2024-01-03,NA,3\n2024-01-04,4,4\n")
+        linear, last, mask = (read_series(path, Roles(("a", "b")), missing=how).series[0] for how in ("linear", "last", "mask"))
+        assert linear.values.tolist() == [[1, 1], [2, 2], [3, 3], [4, 4]]
+        assert last.values.tolist() == [[1, 1], [1, 1], [1, 3], [4, 4]]
+        assert mask.values.tolist() == last.values.tolist()
+        for one in (linear, last, mask):
+            assert one.observed.tolist() == [[True, True], [False, False], [False, True], [True, True]]
+
+    def test_covariates_are_filled_too(self) -> None:
+        data = {"y": [1.0, 2, 3, 5], "x": [None, 1.0, None, 3]}
+        roles = Roles(("y",), past=("x",))
+        assert refused(data, roles).startswith("columns, row 0 (counted from 0), column x: no value")
+        (one,) = read_series(data, roles, missing="linear").series
+        assert one.past[:, 0].tolist() == [1, 1, 2, 3]
+        assert one.observed.all()
+
+    def test_unknown_way(self) -> None:
+        assert refused(np.arange(3), kind=UsageError, missing="lienar") == "missing=lienar: did you mean linear?"
+
+    def test_gaps_at_the_ends_are_cut_off(self, write: Write) -> None:
+        read = read_series(write("date,y\n2024-01-01,\n2024-01-02,2\n2024-01-03,3\n2024-01-04,\n2024-01-05,\n"))
+        assert only(read).tolist() == [2, 3]
+        assert read.series[0].times[0] == np.datetime64("2024-01-02")
+        assert "3 rows before the first or behind the last target: left out" in read.notes
+
+    def test_a_target_that_begins_later(self) -> None:
+        (one,) = read_series({"a": [None, 1.0, 2, 3], "b": [None, None, 5.0, 6]}, Roles(("a", "b")), missing="last").series
+        assert one.values.tolist() == [[1, 5], [2, 5], [3, 6]]
+        assert one.observed.tolist() == [[True, False], [True, True], [True, True]]
+
+    def test_rows_ahead(self, write: Write) -> None:
+        lines = ["2024-01-01,1,5", "2024-01-02,2,6", "2024-01-03,,7", "2024-01-04,,8", "2024-01-05,,"]
+        read = read_series(write("date,y,price\n" + "\n".join(lines)), Roles(("y",), known=("price",)))
+        (one,) = read.series
+        assert (one.values[:, 0].tolist(), one.known[:, 0].tolist()) == ([1, 2], [5, 6, 7, 8])
+        assert one.times.tolist() == [datetime(2024, 1, k) for k in range(1, 5)]
+        assert "2 rows at the end without target: known covariates ahead" in read.notes
+        assert "1 row before the first or behind the last target: left out" in read.notes
+
+    @given(
+        st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=2, max_size=40).filter(
+            lambda v: any(x is not None for x in v)
+        )
+    )
+    def test_fill_against_polars(self, values: list[float | None]) -> None:
+        column = pl.Series(values, dtype=pl.Float64)
+        ours = column.to_numpy()[:, None]
+        np.testing.assert_array_equal(fill(ours, "last")[:, 0], column.forward_fill().backward_fill().to_numpy())
+        linear = column.interpolate().forward_fill().backward_fill().to_numpy()
+        np.testing.assert_allclose(fill(ours, "linear")[:, 0], linear, rtol=1e-9, atol=1e-6)
+
+
+class TestMany:
+    def test_long(self, write: Write) -> None:
+        lines = [f"{shop},2024-01-0{k},{k * len(shop)},{len(shop)}\n" for k in range(1, 6) for shop in ("bb", "a", "ccc")]
+        read = read_series(write("shop,date,y,size\n" + "".join(lines)), Roles(("y",), id="shop", static=("size",)))
+        assert [one.name for one in read.series] == ["bb", "a", "ccc"]
+        assert [one.values[:, 0].tolist() for one in read.series] == [[2, 4, 6, 8, 10], [1, 2, 3, 4, 5], [3, 6, 9, 12, 15]]
+        assert [one.static.tolist() for one in read.series] == [[2], [1], [3]]
+        assert read.notes[-1] == "3 series of 5 to 5 rows"
+
+    def test_own_starts_and_numbers_as_ids(self) -> None:
+        times = np.concatenate([HOURS[:10], HOURS[5:12] + np.timedelta64(30, "m")])
+        read = read_series({"time": times, "shop": [7] * 10 + [3] * 7, "y": np.arange(17)}, Roles(("y",), id="shop"))
+        assert [(one.name, len(one.values)) for one in read.series] == [("7", 10), ("3", 7)]
+        assert read.series[1].times[0] == np.datetime64("2024-01-01T05:30")
+
+    def test_rows_of_series_without_times(self) -> None:
+        data = {"name": ["a", "b", "a", "b", "a"], "y": [1, 10, 2, 20, 3]}
+        read = read_series(data, Roles(id="name"))
+        assert [one.values[:, 0].tolist() for one in read.series] == [[1, 2, 3], [10, 20]]
+        assert [one.times.tolist() for one in read.series] == [[0, 1, 2], [0, 1]]
+
+    def test_a_row_without_id(self) -> None:
+        data = {"name": ["a", None, "a"], "y": [1, 10, 2]}
+        wanted = "columns, row 1 (counted from 0), column name: no id; wanted the name of a series"
+        assert refused(data, Roles(id="name")) == wanted
+
+    def test_series_of_one_row_are_left_out(self) -> None:
+        read = read_series({"name": ["b", "a", "a"], "y": [10, 1, 2]}, Roles(id="name"))
+        assert [one.name for one in read.series] == ["a"]
+        assert "1 of 2 series have one row: left out" in read.notes
+        assert refused({"name": ["a", "b"], "y": [1, 2]}, Roles(id="name")).startswith("columns: 1 row in each series; wanted")
+
+    def test_a_series_that_never_changes_is_noted(self) -> None:
+        read = read_series({"name": list("aabb"), "y": [1, 1, 2, 3]}, Roles(id="name"))
+        assert "y never changes in 1 of 2 series, as in a" in read.notes
+
+    def test_one_series_in_each_row(self, write: Write) -> None:
+        read = read_series(write('"V1","V2","V3","V4"\n"H1","1","2","3"\n"H2","4","5",\n'))
+        assert [(one.name, one.values[:, 0].tolist()) for one in read.series] == [("H1", [1, 2, 3]), ("H2", [4, 5])]
+        assert (read.step, read.roles) == (Step(1, "row"), Roles(("value",), "none", "V1"))
+        again = write('"V1","V2","V3"\n"H1","1","2"\n"H1","4","5"\n')
+        assert refused(again, read.roles) == "sales.csv, line 3: two series are called H1; wanted one row for each"
+
+    def test_ten_thousand_series(self) -> None:
+        count, length = 10_000, 12
+        data = pl.DataFrame(
+            {
+                "time": np.tile(np.arange("2024-01", "2025-01", dtype="datetime64[M]").astype("datetime64[us]"), count),
+                "id": np.repeat(np.arange(count), length),
+                "y": np.arange(count * length) % 17,
+            }
+        )
+        assert len(read_series(data, Roles(("y",), id="id")).series) == count
+
+
+class TestRefused:
+    def test_one_row(self, write: Write) -> None:
+        assert refused(write("date,y\n2024-01-01,1\n")) == "sales.csv: 1 row; wanted at least 2, and many more to learn from"
+        assert refused(np.ones(1)) == "array: 1 row; wanted at least 2, and many more to learn from"
+
+    def test_no_value(self, write: Write) -> None:
+        path = write("date,a,b\n2024-01-01,1,\n2024-01-02,2,NaN\n")
+        wanted = "no value in it; wanted numbers, or leave the column out"
+        assert refused(path, Roles(("b",))) == f"sales.csv, column b: {wanted}"
+        assert refused(path, Roles(("a",), past=("b",)), missing="last") == f"sales.csv, column b: {wanted}"
+        assert read_series(path).roles.target == ("a",)
+        data = {"y": [None, 1.0, 2.0, None], "x": [5.0, None, None, 6.0]}  # none where there are targets
+        assert refused(data, Roles(("y",), past=("x",)), missing="last") == f"columns, column x: {wanted}"
+
+    def test_nothing_to_forecast(self) -> None:
+        assert refused(np.ones(20)) == "array, column value: 1 in every row; there is nothing to forecast"
+
+
+class TestCollection:
+    def test_fingerprint(self) -> None:
+        base = hourly(y=np.arange(48.0), x=np.arange(48) % 5)
+        roles = Roles(("y",), past=("x",))
+        first = read_series(base, roles).fingerprint
+        assert read_series(pl.DataFrame(base).lazy(), roles).fingerprint == first
+        changed = [
+            read_series({**base, "y": np.arange(48.0) + (np.arange(48) == 47)}, roles),
+            read_series({**base, "x": np.arange(48) % 6}, roles),
+            read_series({**base, "time": HOURS + np.timedelta64(1, "h")}, roles),
+            read_series(base, Roles(("y",), known=("x",))),
+            read_series({**base, "z": base["y"]}, Roles(("z",), past=("x",))),
+        ]
+        assert len({first, *(one.fingerprint for one in changed)}) == 6
+
+    def test_the_form_of_the_source_does_not_matter(self, write: Write, tmp_path: Path) -> None:
+        frame = pl.DataFrame({"date": [date(2024, 1, k) for k in range(1, 9)], "y": [1.5, 2, 0, 4, 4, 5, 0.25, 8]})
+        frame.write_parquet(tmp_path / "a.parquet")
+        frame.write_ndjson(tmp_path / "a.jsonl")
+        frame.write_csv(tmp_path / "a.csv")
+        sources = [
+            frame,
+            frame.lazy(),
+            frame.to_dict(as_series=False),
+            *(tmp_path / f"a.{kind}" for kind in ("parquet", "jsonl", "csv")),
+        ]
+        read = [read_series(source) for source in sources]
+        assert len({one.fingerprint for one in read}) == 1
+        assert len({one.roles for one in read}) == 1
+
+    def test_air_passengers(self) -> None:
+        air = air_passengers()
+        assert (len(AIR_PASSENGERS), sum(AIR_PASSENGERS), max(AIR_PASSENGERS)) == (144, 40363, 622)
+        assert air.step == Step(1, "month")
+        assert air.series[0].times[[0, -1]].tolist() == [datetime(1949, 1, 1), datetime(1960, 12, 1)]
+
+
+@pytest.mark.data
+class TestReal:
+    def test_air_passengers(self) -> None:
+        read = read_series(dataset("classic_univariate/airline-passengers.csv"))
+        assert tuple(only(read)) == AIR_PASSENGERS
+        np.testing.assert_array_equal(read.series[0].times, air_passengers().series[0].times)
+
+    def test_transformers(self) -> None:
+        read = read_series(dataset("ett_small/ETTh1.csv.gz"), Roles(("all",)))
+        assert (read.series[0].values.shape, read.step) == ((17420, 7), Step(1, "hour"))
+        assert read.roles.target[-1] == "OT"
+        assert read.series[0].values[1, -1] == 27.78700065612793
+
+    def test_bicycles(self) -> None:
+        path = dataset("bike_sharing/hour.csv.gz")
+        roles = Roles(("count",), known=("temp", "holiday"))
+        assert "not there" in refused(path, roles)
+        read = read_series(path, roles, missing="mask")
+        assert (read.roles.time, read.step, read.series[0].values.shape) == ("dateday,hour", Step(1, "hour"), (17544, 1))
+        assert int(read.series[0].observed.sum()) == 17379
+
+    def test_air_quality(self) -> None:
+        path = dataset("beijing_pm25/pollution.csv.gz")
+        roles = Roles(("pm2.5",), past=("TEMP", "Iws"))
+        assert refused(path, roles).startswith("pollution.csv.gz, line")
+        read = read_series(path, roles, missing="linear")
+        (one,) = read.series
+        assert (read.roles.time, read.step, one.times[0]) == (
+            "year,month,day,hour",
+            Step(1, "hour"),
+            np.datetime64("2010-01-02"),
+        )
+        assert (len(one.values), int((~one.observed).sum())) == (43800, 2067 - 24)
+
+    @pytest.mark.parametrize(("name", "count", "shortest", "longest"), [("Hourly", 414, 700, 960), ("Weekly", 359, 80, 2597)])
+    def test_competition(self, name: str, count: int, shortest: int, longest: int) -> None:
+        lengths = [len(one.values) for one in read_series(dataset(f"m4_hourly_weekly/{name}-train.csv.gz")).series]
+        assert (len(lengths), min(lengths), max(lengths)) == (count, shortest, longest)
+
+    def test_electricity(self) -> None:
+        read = read_series(dataset("nsw_electricity/electricity.csv.gz"), Roles(("nswdemand",)))
+        assert (read.step, len(read.series[0].values)) == (Step(1, "row"), 45312)
+
+    def test_exchange_rates(self) -> None:
+        read = read_series(dataset("exchange_rate/exchange_rate.txt.gz"), Roles(("all",)))
+        assert (read.series[0].values.shape, read.step) == ((7588, 8), Step(1, "row"))
+        assert read.roles.target[0] == "column_1"
+
+    def test_shares(self) -> None:
+        path = dataset("stocks/stocks.csv")
+        assert "say id=symbol" in refused(path)
+        read = read_series(path, Roles(id="symbol"))
+        assert [one.name for one in read.series] == ["MSFT", "AMZN", "IBM", "GOOG", "AAPL"]
+        assert read.step == Step(1, "month")
+
+    @pytest.mark.parametrize(
+        ("name", "step", "rows"),
+        [
+            ("taylor.csv", "1 row", 4032),
+            ("us_gasoline.csv", "1 week", 1578),
+            ("ausbeer.csv", "1 quarter", 211),
+            ("global-temp.csv", "1 year", None),
+            ("taxi_new_york_passengers.csv", "30 minutes", 10320),
+            ("daily-max-temperatures.csv", "1 day", 3650),
+            ("shampoo.csv", "1 row", 36),
+            ("monthly-sunspots.csv", "1 month", 2820),
+        ],
+    )
+    def test_classics(self, name: str, step: str, rows: int | None) -> None:
+        read = read_series(dataset(f"classic_univariate/{name}"), missing="last")
+        assert str(read.step) == step
+        assert rows is None or abs(len(read.series[0].values) - rows) <= 3
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+    def test_broken_files_answer(self, encoding: str) -> None:
+        for path in dataset("noisy_inputs/csv").iterdir():
+            for roles in (NOTHING, Roles(("all",))):
+                with suppress(DataError, UsageError):  # anything else is wrong
+                    read_series(path, roles, encoding=encoding, missing="last")
