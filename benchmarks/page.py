@@ -28,7 +28,9 @@ def main() -> None:
     sections = [HEAD]
     for path in sorted(RESULTS.glob("*.json"), reverse=True):
         result = json.loads(path.read_text())
-        if "figures" in result:
+        if "cases" in result:
+            sections.append(_forecasts(result))
+        elif "figures" in result:
             _draw(path.stem, result)
             sections.append(_section(path.stem, result))
         else:
@@ -58,6 +60,36 @@ def _section(name: str, result: dict[str, Any]) -> str:
         ]
         lines.append("")
     lines += [f"![learning curve](images/{name}.svg)", "", f"Options beside the defaults: `{changed}`.", ""]
+    return "\n".join(lines)
+
+
+def _forecasts(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    lines = [
+        f"## {result['title']}",
+        "",
+        f"`{result['command']}`: on {machine['cores']} cores of {machine['processor']}, torch {machine['torch']}, "
+        f"{machine['threads']} thread(s). Every origin of the test part (`drop_last` off), one seed. Minutes are those of the "
+        "whole run, data and measurement included. *Naive* is the best of the naive forecasts by that figure.",
+        "",
+        "| data, steps ahead | figure | recurra | 95 % interval | naive | | elsewhere | look-back | minutes |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, case in result["cases"].items():
+        for figure, metric in case["figures"].items():
+            best = min(metric["baselines"], key=lambda who: metric["baselines"][who])
+            low, high = metric["interval"]
+            elsewhere = "; ".join(f"{who} {value}" for who, value in case["elsewhere"].get(figure, {}).items())
+            interval = "" if low is None else f"{low:.4g} to {high:.4g}"
+            naive = f"{metric['baselines'][best]:.4g} | {best}"
+            numbers = f"**{metric['value']:.4g}** | {interval} | {naive} | {elsewhere}"
+            lines.append(f"| {name} | {figure} | {numbers} | {case['options']['window']} | {case['minutes']:.1f} |")
+    lines += ["", "What each run says of itself:", ""]
+    lines += [f"- {name}: {case['notes'][0]}" for name, case in result["cases"].items()]
+    lines += ["", "Options:", ""]
+    for name, case in result["cases"].items():
+        lines.append(f"- {name}: `{' '.join(f'{key}={value}' for key, value in case['options'].items())}`")
+    lines.append("")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """Forecasts of ETTh1, ETTh2, exchange rates, M4 hourly and weekly, air passengers, beside naive and published figures.
 
-Run: scripts/quality forecast [CASE ...]   (needs RECURRA_DATA; a case takes minutes)
+Run: scripts/quality forecast   (needs RECURRA_DATA; an hour). Some cases: python -m benchmarks.quality.forecast CASE ...
 """
 
 import csv

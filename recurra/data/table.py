@@ -1,6 +1,7 @@
 """Tables from files, data frames and arrays: columns by name, read only when somebody asks for them."""
 
 import gzip
+import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -219,6 +220,13 @@ def _of_polars(source: str, frame: pl.LazyFrame, row: Callable[[int], str] | Non
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{source}: cannot be read ({_first_line(error)})") from None
     return Table.of(source, frame.select, names, *([row] if row else []))
+
+
+def parquet(source: Any) -> bytes:
+    """A data frame, a dict of columns or an array as the bytes of a Parquet file, which reads the same."""
+    table, content = open_table(source), io.BytesIO()
+    table.raw(table.names).write_parquet(content)
+    return content.getvalue()
 
 
 def _file(path: Path, encoding: str) -> Table:

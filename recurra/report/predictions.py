@@ -18,9 +18,7 @@ BEFORE = 4
 """How many times as long as the forecast the history in a picture is."""
 
 
-def draw_predictions(
-    run: Run, items: Sequence[Mapping[str, Any]], data: Path | None = None, out: Path | None = None
-) -> Path | None:
+def draw_predictions(run: Run, items: Sequence[Mapping[str, Any]], data: Any = None, out: Path | None = None) -> Path | None:
     """Draw what ``run.predict(data)`` gave, one panel for each series and target: ``forecast.svg`` in the run, or beside `out`.
 
     Scores and sampled paths have no such picture: None.

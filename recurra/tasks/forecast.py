@@ -1,12 +1,14 @@
 """The task `forecast`: one or many time series, how they go on, and a band that holds its promise."""
 
 import hashlib
+import io
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 from recurra import store
 from recurra.data import Collection, Roles, Series, SeriesBatch, Windows, air_passengers, read_series
 from recurra.data.calendar import Step
+from recurra.data.table import parquet
 from recurra.errors import DataError, UsageError, near_miss
 from recurra.layers import Stack
 from recurra.losses import likelihood
@@ -33,6 +36,7 @@ __all__ = ["Prediction", "begin", "evaluate", "predict", "read", "setup", "strea
 
 Prediction = ForecastPrediction
 
+FRAME = "data.parquet"  # in the run folder: a data frame that was given in the place of a file
 UPDATES = 600  # of a run at least, however few windows there are, where `steps` is not given
 LOOK = 2048  # windows that a look reads, evenly spread over the validation part
 READ = 256  # windows read side by side, in looking and measuring
@@ -42,26 +46,28 @@ FIGURES = ("MAE", "RMSE", "sMAPE", "MASE", "scaled MSE", "scaled MAE", "CRPS")
 JUDGED = "scaled MAE"  # the figure by which skill is told: it weighs all series alike
 
 
-def begin(options: Forecast, data: Path | None, out: Path | None) -> Run:
+def begin(options: Forecast, data: Any, out: Path | None) -> Run:
     """Read the series, decide what the options leave open, and make the run folder."""
     recipes.cell(options)
     recipes.device(options)
     recipes.precision(options)
-    collection = _read(options, data)
+    framed = data is not None and not isinstance(data, Path)
+    copy = parquet(data) if framed else b""
+    collection = _read(options, polars.read_parquet(io.BytesIO(copy)) if framed else data)
     problem = Problem.of(options, collection)
     _forecaster(options, problem.plan, problem.widths)
     facts = {
-        "source": collection.source if data is None else str(Path(data).absolute()),
+        "source": FRAME if framed else collection.source if data is None else str(data.absolute()),
         "embedded": data is None,
         "fingerprint": collection.fingerprint,
         "series": len(collection.series),
         "steps": sum(len(each.values) for each in collection.series),
         "notes": list(collection.notes),
     }
-    return Run.create(out, options, facts, {"series.json": problem.facts()})
+    return Run.create(out, options, facts, {"series.json": problem.facts()} | ({FRAME: copy} if framed else {}))
 
 
-def setup(options: Forecast, data: Path | None) -> Setup:
+def setup(options: Forecast, data: Any) -> Setup:
     """What there is to train, for whoever needs no run: reads the data, makes no folder."""
     recipes.cell(options)
     return _setup(Problem.of(options, _read(options, data)))
@@ -91,7 +97,7 @@ def _setup(problem: Problem) -> Setup:
     return Setup(model, update, batches, max(batches.per_epoch, UPDATES / options.epochs), look)
 
 
-def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
+def evaluate(run: Run, data: Any, chosen: EvaluationOptions) -> Evaluation:
     """A rolling-origin back-test: every figure with its interval, beside naive forecasts from the same origins."""
     options = _options(run)
     problem = _problem(run, data)
@@ -119,11 +125,11 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
         f"gap {options.gap}; trained once, before the first of them",
         *problem.collection.notes,
     ]
-    where = "the test part" if data is None else str(data)
+    where = "the test part" if data is None else problem.collection.source
     return Evaluation("forecast", where, tuple(figures), tuple(notes))
 
 
-def predict(run: Run, data: Path | None, options: ForecastPrediction) -> Iterator[Mapping[str, Any]]:
+def predict(run: Run, data: Any, options: ForecastPrediction) -> Iterator[Mapping[str, Any]]:
     """The steps after each series; with `hold` the last ones, beside the truth; with `score` how strange each value was."""
     problem = _problem(run, data)
     model = _trained(run, problem)
@@ -369,7 +375,7 @@ def _width(levels: tuple[float, ...]) -> str:
     return f"{levels[-1] - levels[0]:g}"
 
 
-def _read(options: Forecast, data: Path | None) -> Collection:
+def _read(options: Forecast, data: Any) -> Collection:
     if data is None:
         return air_passengers()
     columns = {name: tuple(filter(None, getattr(options, name).split(","))) for name in ("target", "past", "known", "static")}
@@ -385,12 +391,13 @@ def _first(series: Series, rows: int) -> Series:
     return series._replace(**{name: getattr(series, name)[:rows] for name in names})
 
 
-def read(run: Run, data: Path | None = None) -> Collection:
-    """The series of a file as the run reads them; None: those that it learnt from."""
+def read(run: Run, data: Any = None) -> Collection:
+    """The series of a file or a data frame as the run reads them; None: those that it learnt from."""
     if data is not None:
         return _read(_options(run), data)
     facts = run.facts["data"]
-    collection = _read(_options(run), None if facts["embedded"] else Path(facts["source"]))
+    source = run.folder / FRAME if facts["source"] == FRAME else Path(facts["source"])
+    collection = _read(_options(run), None if facts["embedded"] else source)
     run.check_data(collection.fingerprint)
     return collection
 
@@ -416,7 +423,7 @@ def stream(run: Run, series: str = "") -> Stream:
     return Stream(tell, plan, Step(*facts["every"]), known[name], calendar, log=options.log)
 
 
-def _problem(run: Run, data: Path | None = None) -> Problem:
+def _problem(run: Run, data: Any = None) -> Problem:
     if data is None:
         return Problem.of(_options(run), read(run))
     return Problem.later(_options(run), run.read("series.json"), read(run, data))

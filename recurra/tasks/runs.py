@@ -2,7 +2,8 @@
 
 =======================  ==============================================================================
 ``run.json``             task, options, where the data lay and its fingerprint, versions
-``vocabulary.json``      and whatever else a task must know of its data
+``vocabulary.json``      and whatever else a task must know of its data, such as ``series.json``
+``data.parquet``         a data frame that was given in the place of a file
 ``weights.safetensors``  the best weights so far
 ``log.jsonl``            a line for each look at the held-out part
 ``evaluation.json``      the figures at the end, beside their baselines
@@ -63,7 +64,7 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path | None, options: TaskOptions, data: Mapping[str, Any], files: Mapping[str, Any]) -> Self:
-        """Make a run folder, whole or not at all; `files` are JSON files beside ``run.json``."""
+        """Make a run folder, whole or not at all; `files` lie beside ``run.json``: bytes as they are, all else as JSON."""
         folder = folder or _free(options.task)
         if folder.name in ("", ".."):
             raise UsageError(f"{folder}: a run makes its own folder; name one that is not there yet, such as --out runs/first")
@@ -81,7 +82,8 @@ class Run:
 
         def fill(temporary: Path) -> None:
             for name, value in {"run.json": facts, **files}.items():
-                store.write_json(temporary / name, value)
+                write = store.write_bytes if isinstance(value, bytes) else store.write_json
+                write(temporary / name, value)
 
         store.publish(folder, fill)
         return cls(folder)
@@ -118,23 +120,23 @@ class Run:
         show_evaluation(evaluation, console)
         return self
 
-    def evaluate(self, data: str | Path | None = None, *, weights: Kind = "full") -> Evaluation:
+    def evaluate(self, data: Any = None, *, weights: Kind = "full") -> Evaluation:
         """Every figure with interval and baselines, on the held-out part or on `data`.
 
         `weights` rounds the matrices of recurrent layers to what a stepper holds in fewer bytes, ``"bfloat16"`` or ``"int8"``,
         and says beside each figure what that costs.
         """
         chosen = EvaluationOptions(weights=weights)
-        result: Evaluation = self._page.evaluate(self, None if data is None else Path(data), chosen)
+        result: Evaluation = self._page.evaluate(self, self.options.source(data), chosen)
         return result
 
-    def predict(self, data: str | Path | None = None, **options: Any) -> Iterator[Mapping[str, Any]]:
+    def predict(self, data: Any = None, **options: Any) -> Iterator[Mapping[str, Any]]:
         """What the task predicts for each item of `data`, one mapping for each; None takes what the run learnt from.
 
         Options as ``recurra predict RUN --help`` lists them.
         """
-        source, chosen = None if data is None else Path(data), self.prediction(**options)
-        items: Iterator[Mapping[str, Any]] = self._verb("predict")(self, source, chosen)
+        chosen = self.prediction(**options)
+        items: Iterator[Mapping[str, Any]] = self._verb("predict")(self, self.options.source(data), chosen)
         return items
 
     def generate(self, **options: Any) -> Iterator[str]:

@@ -66,9 +66,7 @@ class Tuned(NamedTuple):
         return {"command": self.command, "importances": dict(self.importances), "trials": trials}
 
 
-def tune(
-    task: str, data: str | Path | None, words: Iterable[str], *, out: str | Path | None = None, show: bool = True
-) -> Tuned:
+def tune(task: str, data: Any, words: Iterable[str], *, out: str | Path | None = None, show: bool = True) -> Tuned:
     """Search the ranges and choices among `words` for the options of the best held-out score.
 
     Trials are drawn by a tree-structured Parzen estimator (Bergstra et al. 2011), the first ten at random, all from the seed
@@ -104,7 +102,7 @@ def tune(
     own = [word for word in pairs if word.partition("=")[0] in Tuning.model_fields]
     what, trials = space(TASKS[task], [word for word in pairs if word not in own]), Tuning.parse(own).trials
     folder = Path("runs") / f"tune-{task}" if out is None else Path(out)
-    return _Search(task, None if data is None else Path(data), what, trials, folder, terminal(quiet=not show)).run()
+    return _Search(task, TASKS[task].source(data), what, trials, folder, terminal(quiet=not show)).run()
 
 
 class _Search:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
+import polars
 import pytest
 import torch
 
@@ -220,6 +222,21 @@ def test_many_series_missing_values_and_a_joint_network(tmp_path: Path) -> None:
     figure = run.evaluate().figures[3]
     assert figure.name == "MASE"
     assert 0 < figure.value < 3
+
+
+def test_data_frames(tmp_path: Path) -> None:
+    data = table(tmp_path / "sales.csv")
+    run = Forecast(**SMALL | {"steps": 4, "check": 4}).fit(pandas.read_csv(data), out=tmp_path / "run", show=False)
+    other = Forecast(**SMALL | {"steps": 4, "check": 4}).fit(data, out=tmp_path / "other", show=False)
+    ours, theirs = list(run.predict()), list(other.predict())
+    assert ours == theirs == list(recurra.load(run.folder).predict())
+    assert list(run.predict(polars.read_csv(data))) == theirs
+    assert run.evaluate(pandas.read_csv(data)).figures == other.evaluate(data).figures
+
+
+def test_a_text_wants_a_path() -> None:
+    with pytest.raises(UsageError, match=r"^data is DataFrame; the task text wants the path of a file or folder"):
+        recurra.Text().fit(pandas.DataFrame({"a": [1]}))
 
 
 def test_the_passengers_by_default(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ class Forecast(TaskOptions):
 
     task: ClassVar[str] = "forecast"
     summary: ClassVar[str] = "forecasts of time series from tables, each with a band"
+    tables: ClassVar[bool] = True
     afterwards: ClassVar[tuple[str, ...]] = (
         "predict RUN --out forecast.csv",
         "evaluate RUN LATER.csv",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, final, get_args, get_origin
 
@@ -64,6 +65,8 @@ class TaskOptions(Options):
 
     task: ClassVar[str]
     summary: ClassVar[str]
+    tables: ClassVar[bool] = False
+    """Whether the task takes data frames."""
     afterwards: ClassVar[tuple[str, ...]]
     """What to type when a training is done."""
     not_searched: ClassVar[frozenset[str]] = frozenset()
@@ -101,26 +104,36 @@ class TaskOptions(Options):
     device: str = Field("auto", description="cpu, cuda, mps; auto takes a GPU where there is one")
     engine: Literal["auto", "sweep", "torch", "fold"] = Field("auto", description="how cells run; auto takes the fastest")
 
-    def fit(self, data: str | Path | None = None, *, out: str | Path | None = None, show: bool = True) -> Run:
+    def fit(self, data: Any = None, *, out: str | Path | None = None, show: bool = True) -> Run:
         """Train on `data` into the run folder `out` (by default ``runs/TASK-N``), and give back the finished run.
 
         Args:
-            data: what the task reads; None takes its embedded default.
+            data: the path of what the task reads, or, where the task reads tables, any data frame; None takes its embedded
+                default.
             out: a folder that does not exist yet.
             show: print the table of training as it grows.
         """
         page = import_module(f"recurra.tasks.{self.task}")
-        run: Run = page.begin(self, None if data is None else Path(data), None if out is None else Path(out))
+        run: Run = page.begin(self, self.source(data), None if out is None else Path(out))
         return run.train(show=show)
 
-    def find_lr(self, data: str | Path | None = None) -> RangeTest:
+    @classmethod
+    def source(cls, data: Any) -> Any:
+        """Data as a page takes them: a Path, None, or a data frame as it is where the task reads tables."""
+        if data is None or isinstance(data, str | PathLike):
+            return None if data is None else Path(data)
+        if not cls.tables:
+            raise UsageError(f"data is {type(data).__name__}; the task {cls.task} wants the path of a file or folder")
+        return data
+
+    def find_lr(self, data: Any = None) -> RangeTest:
         """The learning-rate range test: train a model, which is thrown away, while the rate rises over `steps`, or 150 updates.
 
         Args:
-            data: what the task reads; None takes its embedded default.
+            data: as for `fit`.
         """
         page, recipes = (import_module(f"recurra.tasks.{name}") for name in (self.task, "recipes"))
-        found: RangeTest = recipes.find_lr(self, page.setup(self, None if data is None else Path(data)))
+        found: RangeTest = recipes.find_lr(self, page.setup(self, self.source(data)))
         return found
 
 
