@@ -25,7 +25,7 @@ from recurra.models.forecasters import Autoregressive, Direct, Forecaster, Linea
 from recurra.models.forecasters import Forecast as Spoken
 from recurra.tasks import recipes
 from recurra.tasks.backtest import Covariates, Plan, Problem, Widths
-from recurra.tasks.evaluation import Evaluation, Figure
+from recurra.tasks.evaluation import Evaluation, Figure, Held
 from recurra.tasks.options import EvaluationOptions, Forecast, ForecastPrediction
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
@@ -106,10 +106,14 @@ def evaluate(run: Run, data: Any, chosen: EvaluationOptions) -> Evaluation:
         raise DataError(f"{problem.collection.source}: no series is longer than horizon={problem.plan.horizon}")
     model = _trained(run, problem)
     margins = _band(run, problem, model)
-    ours = _measured(recipes.held(model, chosen.weights), problem, windows, margins)
+    own = recipes.held(model, chosen.weights)
+    ours = _measured(own, problem, windows, margins)
+    full = None if own is model else _measured(model, problem, windows, margins)
     naive = _naive(problem, windows)
     together = min(math.ceil(problem.plan.horizon / options.stride), int(np.bincount(windows.of).max()))
     figures = [_figure(name, ours, naive, together) for name in FIGURES]
+    if full is not None:
+        figures = [_with_cost(figure, chosen.weights, ours, full, together) for figure in figures]
     covered = ours.mean(f"coverage {_width(ours.levels)}")
     interval = ours.interval(f"coverage {_width(ours.levels)}", together)
     figures.append(Figure(f"coverage of the {options.band:.0%} band", covered.value, interval, {"as promised": options.band}))
@@ -170,8 +174,7 @@ def _scores(model: Forecaster, problem: Problem, margins: NDArray[np.float64]) -
             row = windows.origins[start + k]
             for c, target in enumerate(problem.collection.roles.target):
                 value, (low, middle, high) = series.values[row, c], _three(told.quantiles[k, 0, c])
-                side = high - middle if value > middle else middle - low
-                score = abs(value - middle) / max(side, 1e-12 * max(1.0, abs(middle)))
+                score = abs(value - middle) / max((high - low) / 2, 1e-12 * max(1.0, abs(middle)))
                 yield {
                     "series": series.name,
                     "time": _stamp(series.times[row]),
@@ -246,9 +249,10 @@ def _told(model: Forecaster, window: SeriesBatch, options: Forecast, margins: ND
 def _margins(model: Forecaster, windows: Windows, numbers: NDArray[np.int64], options: Forecast) -> NDArray[np.float64]:
     r"""(H, C, Q): how far each quantile must move to hold its share of the validation part, in units of spread.
 
-    .. math:: \delta_\tau = Q_\tau \big( (y - \hat q_\tau) / s \big)
+    .. math:: \delta_\tau = Q_{1 - 2 \tau} \big( \max(\hat q_\tau - y, \, y - \hat q_{1 - \tau}) / s \big)
 
-    A conformal correction for each level (Romano et al. 2019, arXiv:1905.03222), over the windows and neighbouring steps.
+    The two ends of each band move apart by as much (conformal quantile regression, Romano et al. 2019, arXiv:1905.03222), over
+    the windows and neighbouring steps; the median stays.
     """
     levels, errors, there = _levels(options), [], []
     plain = options.model_copy(update={"log": False})  # errors are measured where the network works
@@ -258,17 +262,18 @@ def _margins(model: Forecaster, windows: Windows, numbers: NDArray[np.int64], op
         errors.append((window.y.cpu().numpy()[..., None] - told.quantiles) / spread[..., None])
         there.append(window.true.cpu().numpy())
     error = np.where(np.concatenate(there)[..., None], np.concatenate(errors), np.nan)  # (windows, H, C, Q)
-    _, horizon, targets, _ = error.shape
-    margins = np.zeros((horizon, targets, len(levels)))
-    reach = max(1, horizon // SMOOTH)
-    for h in range(horizon):
-        near = error[:, max(0, h - reach) : h + reach + 1]
-        for c in range(targets):
-            some = near[:, :, c] if np.isfinite(near[:, :, c, 0]).sum() >= FEW else error[:, :, c]
-            some = some.reshape(-1, len(levels))
-            some = some[np.isfinite(some[:, 0])]
-            if len(some):
-                margins[h, c] = [np.quantile(some[:, q], level) for q, level in enumerate(levels)]
+    _, horizon, targets, count = error.shape
+    margins, reach = np.zeros((horizon, targets, count)), max(1, horizon // SMOOTH)
+    for low, high in ((k, count - 1 - k) for k in range(count // 2)):
+        outside = np.maximum(-error[..., low], error[..., high])
+        for h in range(horizon):
+            near = outside[:, max(0, h - reach) : h + reach + 1]
+            for c in range(targets):
+                enough = np.isfinite(near[:, :, c]).sum() >= FEW
+                some = (near if enough else outside)[:, :, c]
+                if np.isfinite(some).any():
+                    margins[h, c, high] = np.nanquantile(some, levels[high] - levels[low])
+                    margins[h, c, low] = -margins[h, c, high]
     return margins
 
 
@@ -333,6 +338,15 @@ def _truth(problem: Problem, windows: Windows, numbers: NDArray[np.int64]) -> tu
 def _figure(name: str, ours: ForecastTotals, naive: Mapping[str, ForecastTotals], overlap: int) -> Figure:
     beside = {who: totals.figures()[name] for who, totals in naive.items()}
     return Figure(name, ours.figures()[name], ours.interval(name, overlap), beside)
+
+
+def _with_cost(figure: Figure, weights: str, ours: ForecastTotals, full: ForecastTotals, overlap: int) -> Figure:
+    """A figure beside what it is with full weights; that of RMSE has no interval, as it is no mean."""
+    before, name = full.figures()[figure.name], figure.name
+    interval = (math.nan, math.nan)
+    if name in ours.names:
+        interval = diebold_mariano(ours.losses(name), full.losses(name), overlap)[1:]
+    return figure._replace(held=Held(weights, before, figure.value - before, interval))
 
 
 def _known_ahead(problem: Problem) -> None:

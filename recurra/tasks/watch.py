@@ -1,15 +1,18 @@
 """Training and measurements as a person sees them on a terminal; plain lines elsewhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from recurra.tasks.evaluation import Evaluation
+from recurra.tasks.evaluation import Evaluation, Figure, Held
 from recurra.train import Report
 
 __all__ = ["show_evaluation", "watch"]
+
+MANY = 2
+"""More figures than these stand in one table, where their baselines are the same."""
 
 
 def watch(reports: Iterable[Report], console: Console) -> None:
@@ -27,8 +30,11 @@ def watch(reports: Iterable[Report], console: Console) -> None:
 
 
 def show_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """Print each figure beside its baselines, the best first."""
-    for figure in evaluation.figures:
+    """Print each figure beside its baselines, the best first; several that have the same ones in one table."""
+    together = [figure for figure in evaluation.figures if list(figure.baselines) == list(evaluation.figures[0].baselines)]
+    if len(together) > MANY:
+        _show_many(together, evaluation.data, console)
+    for figure in evaluation.figures if len(together) <= MANY else evaluation.figures[len(together) :]:
         console.print(f"{figure.name}: {escape(evaluation.data)}", style="bold", highlight=False)
         table = Table(box=None, pad_edge=False)
         table.add_column("who", min_width=24)
@@ -43,11 +49,36 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
             table.add_row(name, f"{value:.4f}", interval, style=style)
         console.print(table)
         if held is not None:
-            cost = f"{held.difference:+.5f}, 95 % interval {_interval(held.interval, '+.5f')}"
-            console.print(f"{held.weights} weights change it by {cost}", highlight=False)
+            console.print(f"{held.weights} weights change it by {_cost(held)}", highlight=False)
         console.print()
     for note in evaluation.notes:
         console.print(escape(note), highlight=False)
+
+
+def _show_many(figures: Sequence[Figure], data: str, console: Console) -> None:
+    console.print(f"lower is better: {escape(data)}", style="bold", highlight=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("who", min_width=24)
+    for figure in figures:
+        table.add_column(figure.name, justify="right")
+    rows = {name: [figure.baselines[name] for figure in figures] for name in figures[0].baselines}
+    held = figures[0].held
+    this = "this run" if held is None else f"this run, {held.weights} weights"
+    rows |= {this: [figure.value for figure in figures]}
+    rows |= {} if held is None else {"this run, full weights": [figure.held.full for figure in figures if figure.held]}
+    for name, values in sorted(rows.items(), key=lambda row: row[1][0]):
+        table.add_row(name, *(f"{value:.4g}" for value in values), style="bold" if name == this else "")
+        if name == this and figures[0].interval[0] <= figures[0].interval[1]:
+            for word, end in (("  95 % interval, from", 0), ("  to", 1)):
+                table.add_row(word, *(f"{figure.interval[end]:.4g}" for figure in figures), style="dim")
+    console.print(table)
+    if held is not None:
+        console.print(f"{held.weights} weights change {figures[0].name} by {_cost(held)}", highlight=False)
+    console.print()
+
+
+def _cost(held: Held) -> str:
+    return f"{held.difference:+.5f}, 95 % interval {_interval(held.interval, '+.5f')}"
 
 
 def _interval(ends: tuple[float, float], form: str) -> str:

@@ -72,6 +72,25 @@ class TestWatch:
 
 
 class TestShowEvaluation:
+    def test_many_figures_beside_the_same_baselines_share_a_table(self) -> None:
+        file = io.StringIO()
+        held = Held("int8", 0.9, 0.1, (0.05, 0.15))
+        many = [Figure(f"figure {k}", k + 1.0, (k + 0.5, k + 1.5), {"naive": k + 2.0}, held) for k in range(3)]
+        last = Figure("coverage", 0.7, (0.6, 0.8), {"as promised": 0.8})
+        show_evaluation(Evaluation("forecast", "a.csv", (*many, last), ()), Console(file=file, width=100))
+        lines = [line.split() for line in file.getvalue().splitlines()]
+        assert lines[1:7] == [
+            ["who", "figure", "0", "figure", "1", "figure", "2"],
+            ["this", "run,", "full", "weights", "0.9", "0.9", "0.9"],
+            ["this", "run,", "int8", "weights", "1", "2", "3"],
+            ["95", "%", "interval,", "from", "0.5", "1.5", "2.5"],
+            ["to", "1.5", "2.5", "3.5"],
+            ["naive", "2", "3", "4"],
+        ]
+        cost = "int8 weights change figure 0 by +0.10000, 95 % interval +0.05000 to +0.15000"
+        assert cost in file.getvalue()
+        assert ["as", "promised", "0.8000"] in lines
+
     def test_the_best_comes_first(self) -> None:
         file = io.StringIO()
         figure = Figure("bits", 2.0, (1.9, 2.1), {"unigram": 4.0, "8-gram": 1.5})
