@@ -165,24 +165,37 @@ def _forecasts(model: Forecaster, problem: Problem, margins: NDArray[np.float64]
 
 
 def _scores(model: Forecaster, problem: Problem, margins: NDArray[np.float64]) -> Iterator[Mapping[str, Any]]:
-    """How far each value lay from what was expected one step before, in half widths of the band: above 1 it lay outside."""
+    """How far each value lay from what was expected one step before, in half widths of the band: above 1 it lay outside.
+
+    Where the loss is that of a distribution, its negative logarithm at the value stands beside it, in nats.
+    """
     windows, device = problem.whole(beyond=True), next(model.parameters()).device
     for start, window in zip(range(0, len(windows), READ), _batches(windows, device), strict=True):
         told = _told(model, window, problem.options, margins)
+        nats = _nats(model, window, problem.options)
         for k in range(len(window.x)):
             series = problem.collection.series[windows.of[start + k]]
             row = windows.origins[start + k]
             for c, target in enumerate(problem.collection.roles.target):
                 value, (low, middle, high) = series.values[row, c], _three(told.quantiles[k, 0, c])
                 score = abs(value - middle) / max((high - low) / 2, 1e-12 * max(1.0, abs(middle)))
-                yield {
-                    "series": series.name,
-                    "time": _stamp(series.times[row]),
-                    "target": target,
-                    "value": value if series.observed[row, c] else None,
-                    "expected": middle,
-                    "score": score if series.observed[row, c] else None,
-                }
+                seen = bool(series.observed[row, c])
+                item = {"series": series.name, "time": _stamp(series.times[row]), "target": target}
+                item |= {"value": value if seen else None, "expected": middle, "score": score if seen else None}
+                yield item | ({} if nats is None else {"nats": float(nats[k, c]) if seen else None})
+
+
+@torch.no_grad()
+def _nats(model: Forecaster, window: SeriesBatch, options: Forecast) -> NDArray[np.float64] | None:
+    """(B, C): the negative logarithm of the density, or of the probability of a count, of the first step's value."""
+    if options.loss not in ("gaussian", "student", "negative-binomial"):
+        return None
+    forecast = model(window)
+    nats = model.likelihood.loss(forecast.raw[:, :1], window.y[:, :1], forecast.centre, forecast.spread)
+    if options.loss != "negative-binomial":
+        nats = nats + forecast.spread.log()  # of the value, not of the value relative to the spread
+    told: NDArray[np.float64] = (nats + window.y[:, :1] if options.log else nats)[:, 0].double().cpu().numpy()
+    return told
 
 
 def _paths(model: Forecaster, problem: Problem, options: ForecastPrediction) -> Iterator[Mapping[str, Any]]:

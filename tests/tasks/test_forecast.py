@@ -135,6 +135,24 @@ class TestPredict:
         assert next(time for time in rows if rows[time]["score"] > 10) == day  # the day after is strange, too, beside it
         assert np.median([row["score"] for row in rows.values()]) < 1
 
+    @pytest.mark.parametrize("log", [False, True])
+    def test_scores_of_a_distribution(self, log: bool, tmp_path: Path) -> None:
+        """The density at each value is that of the normal distribution whose quantiles are told."""
+        options = Forecast(**SMALL | {"steps": 40, "check": 40}, loss="gaussian", log=log)
+        run = options.fit(table(tmp_path / "sales.csv"), out=tmp_path / "run", show=False)
+        problem = forecast._problem(run)
+        model = forecast._trained(run, problem)
+        rows = list(run.predict(score=True))
+        window = problem.whole(beyond=True).at(np.arange(len(rows)))
+        raw, centre, spread = model(window)
+        mean = model.likelihood.mean(raw, centre, spread)[:, 0, 0]
+        low, high = model.likelihood.quantiles(raw, centre, spread, (0.158655, 0.841345))[:, 0, 0].unbind(-1)
+        deviation = (high - low) / 2
+        value = torch.tensor([row["value"] for row in rows])
+        known: Any = torch.distributions.Normal(mean, deviation)
+        expected = -(known.log_prob(value.log()) - value.log() if log else known.log_prob(value))
+        np.testing.assert_allclose([row["nats"] for row in rows], expected.detach(), atol=2e-3)
+
     def test_paths(self, tmp_path: Path) -> None:
         options = Forecast(**SMALL | {"steps": 4, "check": 4}, model="autoregressive", loss="gaussian")
         run = options.fit(table(tmp_path / "sales.csv"), out=tmp_path / "run", show=False)
