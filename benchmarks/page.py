@@ -84,6 +84,10 @@ def _forecasts(result: dict[str, Any]) -> str:
             naive = f"{metric['baselines'][best]:.4g} | {best}"
             numbers = f"**{metric['value']:.4g}** | {interval} | {naive} | {elsewhere}"
             lines.append(f"| {name} | {figure} | {numbers} | {case['options']['window']} | {case['minutes']:.1f} |")
+    if "windows per second" in result:
+        rates = result["windows per second"]
+        told = ", ".join(f"{who} {rate:.0f}" for who, rate in rates.items())
+        lines += ["", f"Windows learnt from a second (`python -m benchmarks.quality.forecast_speed`): {told}."]
     lines += ["", "What each run says of itself:", ""]
     lines += [f"- {name}: {case['notes'][0]}" for name, case in result["cases"].items()]
     lines += ["", "Options:", ""]

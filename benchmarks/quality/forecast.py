@@ -109,7 +109,7 @@ CASES: dict[str, Case] = {
     ),
     "air-passengers": Case(
         lambda *_: None,
-        {"horizon": 1, "test": 48, "validation": 12, "window": 24, "segment": 12, "log": True, "loss": "squared"},
+        {"horizon": 1, "test": 48, "validation": 24, "window": 24, "segment": 12, "log": True, "loss": "gaussian", "seeds": 5},
         ("RMSE", "MASE"),
         {},
     ),
@@ -122,12 +122,13 @@ def main() -> None:
     if not data.exists():
         sys.exit(f"{data}: not there; RECURRA_DATA names the folder of the data sets")
     kept = RESULTS / f"{NAME}.json"
-    cases = json.loads(kept.read_text())["cases"] if kept.exists() else {}
+    before = json.loads(kept.read_text()) if kept.exists() else {}
+    cases = before.get("cases", {})
     for name in sys.argv[1:] or CASES:
         cases[name] = measure(name, CASES[name], data)
         ordered = {one: cases[one] for one in CASES if one in cases}
         facts = {"title": "Forecasts", "command": "scripts/quality forecast", "machine": describe()}
-        write_result(NAME, facts | {"cases": ordered})
+        write_result(NAME, before | facts | {"cases": ordered})
 
 
 def measure(name: str, case: Case, data: Path) -> dict[str, Any]:

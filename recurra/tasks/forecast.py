@@ -277,6 +277,7 @@ def _margins(model: Forecaster, windows: Windows, numbers: NDArray[np.int64], op
     error = np.where(np.concatenate(there)[..., None], np.concatenate(errors), np.nan)  # (windows, H, C, Q)
     _, horizon, targets, count = error.shape
     margins, reach = np.zeros((horizon, targets, count)), max(1, horizon // SMOOTH)
+    apart = max(1.0, len(windows) / horizon)  # windows that share no truth: with few of them the band must reach further
     for low, high in ((k, count - 1 - k) for k in range(count // 2)):
         outside = np.maximum(-error[..., low], error[..., high])
         for h in range(horizon):
@@ -285,7 +286,8 @@ def _margins(model: Forecaster, windows: Windows, numbers: NDArray[np.int64], op
                 enough = np.isfinite(near[:, :, c]).sum() >= FEW
                 some = (near if enough else outside)[:, :, c]
                 if np.isfinite(some).any():
-                    margins[h, c, high] = np.nanquantile(some, levels[high] - levels[low])
+                    share = min(1.0, (levels[high] - levels[low]) * (1 + 1 / apart))
+                    margins[h, c, high] = np.nanquantile(some, share)
                     margins[h, c, low] = -margins[h, c, high]
     return margins
 

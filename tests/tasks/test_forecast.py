@@ -48,7 +48,7 @@ class TestRun:
         assert metrics["MAE"]["interval"][0] < metrics["MAE"]["value"] < metrics["MAE"]["interval"][1]
         covered = metrics["coverage of the 80% band"]
         assert covered["baselines"] == {"as promised": 0.8}
-        assert 0.6 < covered["value"] < 0.97
+        assert 0.7 < covered["value"] <= 1
 
     def test_the_first_note_tells_of_skill(self, made: recurra.Run) -> None:
         first, second, *_ = made.evaluate().notes
@@ -177,8 +177,10 @@ class TestBand:
         run = options.fit(table(tmp_path / "sales.csv", 300), out=tmp_path / "run", show=False)
         problem = forecast._problem(run)
         model = forecast._trained(run, problem)
-        totals = forecast._measured(model, problem, problem.part(1), forecast._band(run, problem, model))
-        assert totals.figures()["coverage 0.8"] == pytest.approx(0.8, abs=0.05)
+        looked = problem.part(1)
+        totals = forecast._measured(model, problem, looked, forecast._band(run, problem, model))
+        wanted = 0.8 * (1 + 4 / len(looked))  # more than promised, since so few windows share no truth
+        assert totals.figures()["coverage 0.8"] == pytest.approx(wanted, abs=0.05)
 
 
 class TestProblem:
