@@ -31,10 +31,10 @@ def main() -> None:
             done = subprocess.run([sys.executable, "-m", __spec__.name, who], capture_output=True, text=True, check=False)
             if done.returncode == 0:
                 rates.append(float(done.stdout.split()[-1]))
-    rates = {who: statistics.median(some) for who, some in found.items() if some}
-    print(rates)
+    medians = {who: statistics.median(some) for who, some in found.items() if some}
+    print(medians)
     kept = json.loads((RESULTS / "forecast.json").read_text())
-    write_result("forecast", kept | {"windows per second": rates})
+    write_result("forecast", kept | {"windows per second": medians})
 
 
 def ours() -> float:
@@ -44,7 +44,7 @@ def ours() -> float:
         task = recurra.Forecast(**options, horizon=HORIZON, window=WINDOW, batch=BATCH, steps=UPDATES, check=20, season=24)
         run = task.fit({"y": series()}, out=Path(folder) / "run", show=False)
         looks = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
-    return max(look["items_per_second"] for look in looks[1:])
+    return float(max(look["items_per_second"] for look in looks[1:]))
 
 
 def theirs() -> float:

@@ -11,7 +11,7 @@ import numpy as np
 import polars
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from recurra import store
 from recurra.data import Collection, Roles, Series, SeriesBatch, Windows, air_passengers, read_series
@@ -22,7 +22,6 @@ from recurra.layers import Stack
 from recurra.losses import likelihood
 from recurra.metrics import ForecastTotals, baselines, carried, diebold_mariano, no_skill
 from recurra.models.forecasters import Autoregressive, Direct, Forecaster, Linear, Segments, Sizes, Transformer
-from recurra.models.forecasters import Forecast as Spoken
 from recurra.tasks import recipes
 from recurra.tasks.backtest import Covariates, Plan, Problem, Widths
 from recurra.tasks.evaluation import Evaluation, Figure, Held
@@ -30,6 +29,7 @@ from recurra.tasks.options import EvaluationOptions, Forecast, ForecastPredictio
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
 from recurra.tasks.streaming import Stream, Told
+from recurra.tasks.telling import READ, crps, evenly, levels_of, measured_margins, negative_log, read_batches, tell
 from recurra.train import Look, Loss, Report
 
 __all__ = ["Prediction", "begin", "evaluate", "predict", "read", "setup", "stream", "train"]
@@ -38,10 +38,6 @@ Prediction = ForecastPrediction
 
 FRAME = "data.parquet"  # in the run folder: a data frame that was given in the place of a file
 UPDATES = 600  # of a run at least, however few windows there are, where `steps` is not given
-LOOK = 2048  # windows that a look reads, evenly spread over the validation part
-READ = 256  # windows read side by side, in looking and measuring
-SMOOTH = 8  # the band's margin at a step is that of neighbours up to an eighth of the horizon away
-FEW = 40  # errors, below which a margin is that of all steps together
 FIGURES = ("MAE", "RMSE", "sMAPE", "MASE", "scaled MSE", "scaled MAE", "CRPS")
 JUDGED = "scaled MAE"  # the figure by which skill is told: it weighs all series alike
 
@@ -89,8 +85,8 @@ def _setup(problem: Problem) -> Setup:
         return Loss(model.loss(window.to(device)), len(window.x))
 
     def look() -> Look:
-        numbers = _spread(looked)
-        parts = [_crps(model, window, options) for window in _batches(looked, device, numbers)]
+        numbers = evenly(looked)
+        parts = [crps(model, window, options) for window in read_batches(looked, device, numbers)]
         value = float(sum(total for total, _ in parts) / max(1, sum(count for _, count in parts)))
         return Look(value, {"scaled CRPS": value})
 
@@ -149,8 +145,8 @@ def _forecasts(model: Forecaster, problem: Problem, margins: NDArray[np.float64]
     if not hold:
         _known_ahead(problem)
     windows, device = problem.ends(hold), next(model.parameters()).device
-    for k, window in enumerate(_batches(windows, device, size=1)):
-        told = _told(model, window, problem.options, margins)
+    for k, window in enumerate(read_batches(windows, device, size=1)):
+        told = tell(model, window, problem.options, margins)
         where, first = windows.of[k], int(windows.origins[k])
         series = problem.collection.series[where]
         times = problem.series[where].times
@@ -170,9 +166,9 @@ def _scores(model: Forecaster, problem: Problem, margins: NDArray[np.float64]) -
     Where the loss is that of a distribution, its negative logarithm at the value stands beside it, in nats.
     """
     windows, device = problem.whole(beyond=True), next(model.parameters()).device
-    for start, window in zip(range(0, len(windows), READ), _batches(windows, device), strict=True):
-        told = _told(model, window, problem.options, margins)
-        nats = _nats(model, window, problem.options)
+    for start, window in zip(range(0, len(windows), READ), read_batches(windows, device), strict=True):
+        told = tell(model, window, problem.options, margins)
+        nats = negative_log(model, window, problem.options)
         for k in range(len(window.x)):
             series = problem.collection.series[windows.of[start + k]]
             row = windows.origins[start + k]
@@ -185,26 +181,13 @@ def _scores(model: Forecaster, problem: Problem, margins: NDArray[np.float64]) -
                 yield item | ({} if nats is None else {"nats": float(nats[k, c]) if seen else None})
 
 
-@torch.no_grad()
-def _nats(model: Forecaster, window: SeriesBatch, options: Forecast) -> NDArray[np.float64] | None:
-    """(B, C): the negative logarithm of the density, or of the probability of a count, of the first step's value."""
-    if options.loss not in ("gaussian", "student", "negative-binomial"):
-        return None
-    forecast = model(window)
-    nats = model.likelihood.loss(forecast.raw[:, :1], window.y[:, :1], forecast.centre, forecast.spread)
-    if options.loss != "negative-binomial":
-        nats = nats + forecast.spread.log()  # of the value, not of the value relative to the spread
-    told: NDArray[np.float64] = (nats + window.y[:, :1] if options.log else nats)[:, 0].double().cpu().numpy()
-    return told
-
-
 def _paths(model: Forecaster, problem: Problem, options: ForecastPrediction) -> Iterator[Mapping[str, Any]]:
     if not isinstance(model.network, Autoregressive) or problem.options.loss in ("squared", "absolute"):
         raise UsageError("paths: wanted a run with model=autoregressive and a loss that has a distribution, such as gaussian")
     _known_ahead(problem)
     windows, device = problem.ends(0), next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(options.seed)
-    for k, window in enumerate(_batches(windows, device, size=1)):
+    for k, window in enumerate(read_batches(windows, device, size=1)):
         paths = model.paths(window, options.paths, generator).double().cpu().numpy()[:, 0]
         paths = np.exp(paths) if problem.options.log else paths
         series, first = problem.series[windows.of[k]], int(windows.origins[k])
@@ -230,86 +213,11 @@ class Shuffled:
         return self.windows.at(self._order[number * self.batch : (number + 1) * self.batch])
 
 
-def _crps(model: Forecaster, window: SeriesBatch, options: Forecast) -> tuple[Tensor, Tensor]:
-    """The sum of twice the mean pinball loss over each series' deviation, one scale for all losses; and of how many values."""
-    forecast, levels = model(window), torch.tensor(_levels(options), device=window.x.device)
-    missed = window.y[..., None] - _quantiles(model, forecast, options)
-    pinball = 2 * torch.maximum(levels * missed, (levels - 1) * missed).mean(-1) / window.spread
-    return (pinball * window.true).sum(), window.true.sum()
-
-
-def _quantiles(model: Forecaster, forecast: Spoken, options: Forecast) -> Tensor:
-    """(B, H, C, Q); all in one place where the loss is that of a point."""
-    levels = _levels(options)
-    if options.loss in ("squared", "absolute"):
-        return model.likelihood.mean(*forecast)[..., None].expand(*forecast.raw.shape[:3], len(levels))
-    return model.likelihood.quantiles(forecast.raw, forecast.centre, forecast.spread, levels)
-
-
-@torch.no_grad()
-def _told(model: Forecaster, window: SeriesBatch, options: Forecast, margins: NDArray[np.float64] | None) -> Told:
-    """A network's forecast, its quantiles moved by the margins that were measured."""
-    forecast = model(window)
-    point = model.likelihood.mean(*forecast)
-    quantiles = _quantiles(model, forecast, options)
-    if margins is not None:
-        moved = torch.from_numpy(margins).to(quantiles)
-        quantiles = (quantiles + moved * forecast.spread[..., None]).sort(-1).values
-    told = Told(point.double().cpu().numpy(), quantiles.double().cpu().numpy())
-    return Told(*(np.exp(part) for part in told)) if options.log else told
-
-
-def _margins(model: Forecaster, windows: Windows, numbers: NDArray[np.int64], options: Forecast) -> NDArray[np.float64]:
-    r"""(H, C, Q): how far each quantile must move to hold its share of the validation part, in units of spread.
-
-    .. math:: \delta_\tau = Q_{1 - 2 \tau} \big( \max(\hat q_\tau - y, \, y - \hat q_{1 - \tau}) / s \big)
-
-    The two ends of each band move apart by as much (conformal quantile regression, Romano et al. 2019, arXiv:1905.03222), over
-    the windows and neighbouring steps; the median stays.
-    """
-    levels, errors, there = _levels(options), [], []
-    plain = options.model_copy(update={"log": False})  # errors are measured where the network works
-    for window in _batches(windows, next(model.parameters()).device, numbers):
-        told = _told(model, window, plain, None)
-        spread = model.relative(window)[1].cpu().numpy()
-        errors.append((window.y.cpu().numpy()[..., None] - told.quantiles) / spread[..., None])
-        there.append(window.true.cpu().numpy())
-    error = np.where(np.concatenate(there)[..., None], np.concatenate(errors), np.nan)  # (windows, H, C, Q)
-    _, horizon, targets, count = error.shape
-    margins, reach = np.zeros((horizon, targets, count)), max(1, horizon // SMOOTH)
-    apart = max(1.0, len(windows) / horizon)  # windows that share no truth: with few of them the band must reach further
-    for low, high in ((k, count - 1 - k) for k in range(count // 2)):
-        outside = np.maximum(-error[..., low], error[..., high])
-        for h in range(horizon):
-            near = outside[:, max(0, h - reach) : h + reach + 1]
-            for c in range(targets):
-                enough = np.isfinite(near[:, :, c]).sum() >= FEW
-                some = (near if enough else outside)[:, :, c]
-                if np.isfinite(some).any():
-                    share = min(1.0, (levels[high] - levels[low]) * (1 + 1 / apart))
-                    margins[h, c, high] = np.nanquantile(some, share)
-                    margins[h, c, low] = -margins[h, c, high]
-    return margins
-
-
-def _batches(
-    windows: Windows, device: torch.device, numbers: NDArray[np.int64] | None = None, size: int = READ
-) -> Iterator[SeriesBatch]:
-    numbers = np.arange(len(windows)) if numbers is None else numbers
-    for k in range(0, len(numbers), size):
-        yield windows.at(numbers[k : k + size]).to(device)
-
-
-def _spread(windows: Windows) -> NDArray[np.int64]:
-    """Some windows, evenly spread."""
-    return np.unique(np.linspace(0, len(windows) - 1, min(LOOK, len(windows))).astype(np.int64))
-
-
 def _measured(model: Forecaster, problem: Problem, windows: Windows, margins: NDArray[np.float64]) -> ForecastTotals:
-    totals, device = ForecastTotals(_levels(problem.options)), next(model.parameters()).device
+    totals, device = ForecastTotals(levels_of(problem.options)), next(model.parameters()).device
     for numbers in _by_series(windows):
-        [window] = _batches(windows, device, numbers)
-        told = _told(model, window, problem.options, margins)
+        [window] = read_batches(windows, device, numbers)
+        told = tell(model, window, problem.options, margins)
         truth, seen = _truth(problem, windows, numbers)
         units = problem.units[windows.of[numbers[0]]]
         totals.add(told.point, truth, units, observed=seen, quantiles=told.quantiles)
@@ -318,7 +226,7 @@ def _measured(model: Forecaster, problem: Problem, windows: Windows, margins: ND
 
 def _naive(problem: Problem, windows: Windows) -> dict[str, ForecastTotals]:
     """The same figures of forecasts that anybody can make; a point is a distribution whose quantiles all lie there."""
-    levels, horizon = _levels(problem.options), problem.plan.horizon
+    levels, horizon = levels_of(problem.options), problem.plan.horizon
     forecasts = baselines(problem.plan.season)
     found = {name: ForecastTotals(levels) for name in forecasts}
     values = [carried(each.values, each.observed) for each in problem.collection.series]
@@ -388,16 +296,10 @@ def _band(run: Run, problem: Problem, model: Forecaster) -> NDArray[np.float64]:
     kept = store.read_json(path) if path.exists() else {}
     if kept.get("weights") != weights:
         looked = (problem if problem.collection.fingerprint == run.fingerprint else _problem(run)).part(1)
-        margins = _margins(model, looked, _spread(looked), problem.options)
-        kept = {"weights": weights, "levels": list(_levels(problem.options)), "margins": margins.tolist()}
+        margins = measured_margins(model, looked, evenly(looked), problem.options)
+        kept = {"weights": weights, "levels": list(levels_of(problem.options)), "margins": margins.tolist()}
         store.write_json(path, kept)
     return np.array(kept["margins"])
-
-
-def _levels(options: Forecast) -> tuple[float, ...]:
-    """The quantiles that are told, from one end of the band to the other."""
-    low = (1 - options.band) / 2
-    return tuple(round(low + share * options.band, 6) for share in (0, 0.25, 0.5, 0.75, 1))
 
 
 def _width(levels: tuple[float, ...]) -> str:
@@ -445,11 +347,11 @@ def stream(run: Run, series: str = "") -> Stream:
     run.fill(model)
     margins = np.array(run.read("band.json")["margins"])
 
-    def tell(batch: SeriesBatch) -> Told:
-        return _told(model.eval(), batch, options, margins)
+    def told(batch: SeriesBatch) -> Told:
+        return tell(model.eval(), batch, options, margins)
 
     calendar = Covariates(*map(tuple, facts["known"])) if options.calendar else None
-    return Stream(tell, plan, Step(*facts["every"]), known[name], calendar, log=options.log)
+    return Stream(told, plan, Step(*facts["every"]), known[name], calendar, log=options.log)
 
 
 def _problem(run: Run, data: Any = None) -> Problem:
@@ -460,7 +362,7 @@ def _problem(run: Run, data: Any = None) -> Problem:
 
 def _forecaster(o: Forecast, plan: Plan, widths: Widths) -> Forecaster:
     targets = widths.targets
-    spoken = likelihood(o.loss, _levels(o))
+    spoken = likelihood(o.loss, levels_of(o))
     mask = o.missing == "mask"
     sizes = Sizes(
         window=plan.window,

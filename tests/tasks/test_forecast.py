@@ -168,7 +168,7 @@ class TestPredict:
 
 class TestBand:
     def test_it_is_measured_once_for_these_weights(self, made: recurra.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(forecast, "_margins", pytest.fail)
+        monkeypatch.setattr(forecast, "measured_margins", pytest.fail)
         list(made.predict())
 
     @pytest.mark.parametrize("loss", ["squared", "quantile"])
