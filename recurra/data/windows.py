@@ -66,8 +66,8 @@ def parts(series: Series, validation: float, test: float, horizon: int, gap: int
     last = steps - sum(held) - 2 * gap
     if last < horizon + 1:
         raise DataError(
-            f"{series.name}: {steps} steps leave {max(last, 0)} to learn from beside validation={held[0]}, test={held[1]} and "
-            f"gap={gap}; wanted more than horizon={horizon}: bring more, or lower horizon, validation or test"
+            f"{series.name or 'the series'}: {steps} steps leave {max(last, 0)} to learn from beside validation={held[0]}, "
+            f"test={held[1]} and gap={gap}; wanted more than horizon={horizon}: bring more, or lower horizon, validation or test"
         )
     middle = last + gap + held[0]
     return Part(0, last), Part(last + gap, middle), Part(middle + gap, steps)

@@ -55,7 +55,9 @@ class Plan(NamedTuple):
         season = options.season or collection.step.season
         horizon = options.horizon or (season if season > 1 else 12)
         longest = max(len(each.values) for each in collection.series)
-        room = max(1, parts(_cut(longest), options.validation, options.test, horizon, options.gap)[0].last - horizon)
+        room = max(
+            1, parts(_cut(longest, collection.source), options.validation, options.test, horizon, options.gap)[0].last - horizon
+        )
         usual = season if season > 1 else 12
         window = options.window or max(1, min(max(SEASONS * usual, 2 * horizon), room // 2 // usual * usual or room // 2))
         segment = options.segment or (season if 1 < season <= window else max(1, math.ceil(window / 8)))
@@ -173,10 +175,10 @@ class Problem(NamedTuple):
         return Windows(self.series, where, self.scale, self.plan.window, ahead, stride=ahead)
 
 
-def _cut(steps: int) -> Series:
+def _cut(steps: int, name: str) -> Series:
     """A series of so many steps, of which only the length matters."""
     empty = np.zeros((steps, 0))
-    return Series("the longest series", np.arange(steps), empty, empty > 0, empty, empty, np.zeros(0))
+    return Series(name, np.arange(steps), empty, empty > 0, empty, empty, np.zeros(0))
 
 
 def _prepared(series: Series, options: Forecast, collection: Collection) -> Series:

@@ -16,7 +16,8 @@ from recurra.tasks.streaming import Told
 __all__ = ["READ", "crps", "evenly", "levels_of", "measured_margins", "negative_log", "read_batches", "tell"]
 
 LOOK = 2048  # windows that a look reads, evenly spread over the validation part
-READ = 256  # windows read side by side, in looking and measuring
+READ = 256
+"""Windows read side by side, in looking and measuring."""
 SMOOTH = 8  # the band's margin at a step is that of neighbours up to an eighth of the horizon away
 FEW = 40  # errors, below which a margin is that of all steps together
 
