@@ -67,7 +67,7 @@ def parts(series: Series, validation: float, test: float, horizon: int, gap: int
     if last < horizon + 1:
         raise DataError(
             f"{series.name or 'the series'}: {steps} steps leave {max(last, 0)} to learn from beside validation={held[0]}, "
-            f"test={held[1]} and gap={gap}; wanted more than horizon={horizon}: bring more, or lower horizon, validation or test"
+            f"test={held[1]} and gap={gap}; wanted more than horizon={horizon}: bring more, or lower horizon, validation, test"
         )
     middle = last + gap + held[0]
     return Part(0, last), Part(last + gap, middle), Part(middle + gap, steps)

@@ -34,7 +34,7 @@ class TestParts:
             parts(line(15), 0.1, 0.2, 5, 0)
         assert str(caught.value) == (
             "a: 15 steps leave 5 to learn from beside validation=5, test=5 and gap=0; wanted more than horizon=5: "
-            "bring more, or lower horizon, validation or test"
+            "bring more, or lower horizon, validation, test"
         )
 
 
