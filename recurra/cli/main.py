@@ -148,6 +148,8 @@ def predict(
 ) -> None:
     """Apply a run to data: for text, the bits per character of each line; for forecast, what follows, and a picture of it."""
     run, (data, pairs) = _open(folder), split(words or [])
+    if out is not None and out.suffix.lower() in (".svg", ".png"):
+        raise UsageError(f"{out}: the table goes there, and the picture beside it; name a .csv, .parquet or .tsv")
     options = run.prediction.parse(pairs)
     items = run.predict(data, **options.model_dump())
     if run.options.task == "forecast":

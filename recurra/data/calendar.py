@@ -52,6 +52,15 @@ class Step(NamedTuple):
             cycle = FIXED["day"] // FIXED[self.unit]
         return max(cycle // self.count, 1) if cycle % self.count == 0 else 1
 
+    @property
+    def week(self) -> int:
+        """Steps of a week, where a day has several; else 0."""
+        return 7 * self.season if self.unit in {"minute", "hour"} and self.season > 1 else 0
+
+    def times(self, factor: int) -> "Step":
+        """A step so many times as long."""
+        return Step(self.count * factor, self.unit)
+
     def at(self, first: Any, places: NDArray[np.int64]) -> Times:
         """The stamps that lie so many steps after `first`. A month that ends is followed by months that end."""
         steps = places * self.count

@@ -12,6 +12,7 @@ __all__ = [
     "baselines",
     "carried",
     "drift",
+    "mean_so_far",
     "repeat_last",
     "seasonal_growth",
     "seasonal_mean",
@@ -30,10 +31,10 @@ def baselines(season: int, seasons: int = 7) -> dict[str, Baseline]:
     """What stands beside every forecast, by the name that tables show; those with a season only where it is above 1.
 
     Example:
-        >>> list(baselines(12, seasons=3))
-        ['repeat last', 'drift', 'seasonal naive 12', 'mean of 3 seasons of 12', 'seasonal naive 12 x growth']
+        >>> list(baselines(12, seasons=3))[2:]
+        ['mean so far', 'seasonal naive 12', 'mean of 3 seasons of 12', 'seasonal naive 12 x growth']
     """
-    always: dict[str, Baseline] = {"repeat last": repeat_last, "drift": drift}
+    always: dict[str, Baseline] = {"repeat last": repeat_last, "drift": drift, "mean so far": mean_so_far}
     if season < 2:
         return always
     return always | {
@@ -53,6 +54,20 @@ def repeat_last(values: Floats, origins: ArrayLike, horizon: int) -> Floats:
     """
     at = _origins(values, origins)
     return np.broadcast_to(values[at - 1][:, None], (len(at), horizon, values.shape[1]))
+
+
+def mean_so_far(values: Floats, origins: ArrayLike, horizon: int) -> Floats:
+    """The mean of everything seen, for ever: hard to beat where values come back to it, as returns of prices do.
+
+    Example:
+        >>> mean_so_far(np.array([[1.0], [5.0], [3.0]]), [2, 3], 2)[..., 0]
+        array([[3., 3.],
+               [3., 3.]])
+    """
+    at, known = _origins(values, origins), ~np.isnan(values)
+    sums, counts = np.where(known, values, 0.0).cumsum(0)[at - 1], known.cumsum(0)[at - 1]
+    means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    return np.broadcast_to(means[:, None], (len(at), horizon, values.shape[1]))
 
 
 def drift(values: Floats, origins: ArrayLike, horizon: int) -> Floats:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from recurra.data.table import parquet
 from recurra.errors import DataError, UsageError, near_miss
 from recurra.layers import Stack
 from recurra.losses import likelihood
-from recurra.metrics import ForecastTotals, baselines, carried, diebold_mariano, no_skill
+from recurra.metrics import ForecastTotals, baselines, carried, diebold_mariano, no_skill, seasonal_naive
 from recurra.models.forecasters import Autoregressive, Direct, Forecaster, Linear, Segments, Sizes, Transformer
 from recurra.tasks import recipes
 from recurra.tasks.backtest import Covariates, Plan, Problem, Widths
@@ -118,10 +119,10 @@ def evaluate(run: Run, data: Any, chosen: EvaluationOptions) -> Evaluation:
     verdict = no_skill(ours.losses(JUDGED), losses, together)
     gain = diebold_mariano(ours.losses(JUDGED), losses[best], together)
     told = f"{JUDGED}: {gain} beside {best} (Diebold-Mariano)"
-    plan, step = problem.plan, problem.collection.step
+    plan, every = problem.plan, problem.collection.step.times(options.stride)
     notes = [
         verdict or told,
-        f"{len(windows):,} origins, one every {options.stride} of {step}, each {plan.horizon} ahead from {plan.window} before; "
+        f"{len(windows):,} origins, one every {every}, each {plan.horizon} ahead from {plan.window} before; "
         f"gap {options.gap}; trained once, before the first of them",
         *problem.collection.notes,
     ]
@@ -228,6 +229,9 @@ def _naive(problem: Problem, windows: Windows) -> dict[str, ForecastTotals]:
     """The same figures of forecasts that anybody can make; a point is a distribution whose quantiles all lie there."""
     levels, horizon = levels_of(problem.options), problem.plan.horizon
     forecasts = baselines(problem.plan.season)
+    week = problem.collection.step.week
+    if week > problem.plan.season:  # days are alike, and so are Mondays
+        forecasts[f"seasonal naive {week}"] = partial(seasonal_naive, season=week)
     found = {name: ForecastTotals(levels) for name in forecasts}
     values = [carried(each.values, each.observed) for each in problem.collection.series]
     for numbers in _by_series(windows):

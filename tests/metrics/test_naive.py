@@ -47,6 +47,8 @@ def slow(name: str, history: list[float], horizon: int, m: int, seasons: int) ->
         place = n - m + h % m
         if name == "repeat last":
             out.append(last)
+        elif name == "mean so far":
+            out.append(sum(history) / n)
         elif name == "drift":
             out.append(last + (h + 1) * (last - history[0]) / max(n - 1, 1))
         else:
@@ -108,7 +110,7 @@ def test_carried_knows_only_the_past() -> None:
 
 
 def test_names() -> None:
-    assert list(baselines(1)) == ["repeat last", "drift"]
+    assert list(baselines(1)) == ["repeat last", "drift", "mean so far"]
     assert "mean of 7 seasons of 24" in baselines(24)
 
 

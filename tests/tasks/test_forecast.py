@@ -53,7 +53,7 @@ class TestRun:
     def test_the_first_note_tells_of_skill(self, made: recurra.Run) -> None:
         first, second, *_ = made.evaluate().notes
         assert first.startswith(("no skill: ", "scaled MAE: "))
-        assert second.startswith("37 origins, one every 1 of 1 day, each 4 ahead from 14 before; gap 0")
+        assert second.startswith("37 origins, one every 1 day, each 4 ahead from 14 before; gap 0")
 
     def test_the_mean_absolute_error_is_that_of_the_predictions(self, made: recurra.Run) -> None:
         """The figure of one origin, computed again from what `predict` writes."""
