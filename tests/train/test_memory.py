@@ -26,7 +26,7 @@ def faults(times: int) -> int:
 def test_freed_pages_are_taken_again() -> None:
     with freed_memory_kept():
         faults(2)
-        assert faults(10) < SIZE // PAGE  # ten times as many if every tensor came from the system
+        assert faults(10) < 3 * SIZE // PAGE  # ten times as many if every tensor came from the system
 
 
 def test_another_libc(monkeypatch: pytest.MonkeyPatch) -> None:
