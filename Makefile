@@ -14,7 +14,7 @@ $(VENV)/ready: pyproject.toml constraints.txt scripts/setup
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" scripts/setup $(VENV)
 	@touch $@
 
-demo: $(VENV)/ready  ## train, measure and sample a character language model (about three minutes)
+demo: $(VENV)/ready  ## train, measure and sample a character language model (three to five minutes)
 	@$(BIN)/python scripts/demo.py
 
 test: $(VENV)/ready  ## the tests
