@@ -1,4 +1,4 @@
-"""make demo: a language model of this Python's reference manual, trained, measured and sampled in about three minutes."""
+"""make demo: a language model of this Python's reference manual, trained, measured and sampled in three to five minutes."""
 
 import platform
 import sys
