@@ -108,7 +108,11 @@ def evaluate(run: Run, data: Any, chosen: EvaluationOptions) -> Evaluation:
     full = None if own is model else _measured(model, problem, windows, margins)
     naive = _naive(problem, windows)
     together = min(math.ceil(problem.plan.horizon / options.stride), int(np.bincount(windows.of).max()))
-    figures = [_figure(name, ours, naive, together) for name in FIGURES]
+    values, beside = ours.figures(), {who: totals.figures() for who, totals in naive.items()}
+    figures = [
+        Figure(name, values[name], ours.interval(name, together), {who: told[name] for who, told in beside.items()})
+        for name in FIGURES
+    ]
     if full is not None:
         figures = [_with_cost(figure, chosen.weights, ours, full, together) for figure in figures]
     covered = ours.mean(f"coverage {_width(ours.levels)}")
@@ -246,25 +250,15 @@ def _naive(problem: Problem, windows: Windows) -> dict[str, ForecastTotals]:
 
 def _by_series(windows: Windows) -> Iterator[NDArray[np.int64]]:
     """Numbers of windows, at most READ at a time, of one series each."""
-    for first, last in zip(*_bounds(windows.of), strict=True):
-        for k in range(first, last, READ):
-            yield np.arange(k, min(k + READ, last))
-
-
-def _bounds(of: NDArray[np.int64]) -> tuple[list[int], list[int]]:
-    starts = [0, *(np.flatnonzero(np.diff(of)) + 1).tolist()] if len(of) else []
-    return starts, [*starts[1:], len(of)] if starts else []
+    for numbers in np.split(np.arange(len(windows)), np.flatnonzero(np.diff(windows.of)) + 1):
+        for k in range(0, len(numbers), READ):
+            yield numbers[k : k + READ]
 
 
 def _truth(problem: Problem, windows: Windows, numbers: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     series = problem.collection.series[windows.of[numbers[0]]]
     rows = windows.origins[numbers][:, None] + np.arange(problem.plan.horizon)
     return series.values[rows], series.observed[rows]
-
-
-def _figure(name: str, ours: ForecastTotals, naive: Mapping[str, ForecastTotals], overlap: int) -> Figure:
-    beside = {who: totals.figures()[name] for who, totals in naive.items()}
-    return Figure(name, ours.figures()[name], ours.interval(name, overlap), beside)
 
 
 def _with_cost(figure: Figure, weights: str, ours: ForecastTotals, full: ForecastTotals, overlap: int) -> Figure:

@@ -47,8 +47,8 @@ class Cosine:
         """The formula above at step k."""
         if step < self.warmup:
             return _rise(step, self.warmup)
-        done = (step - self.warmup) / max(1, self.steps - 1 - self.warmup)
-        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        done = _done(step, self.steps, self.warmup)
+        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,7 @@ class Exponential:
         """The formula above at step k."""
         if step < self.warmup:
             return _rise(step, self.warmup)
-        done = (step - self.warmup) / max(1, self.steps - 1 - self.warmup)
-        return float(self.floor ** min(1.0, done))
+        return float(self.floor ** _done(step, self.steps, self.warmup))
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,11 @@ class Plateau:
             if waited == self.patience:
                 factor, waited = factor * self.cut, 0
         return factor
+
+
+def _done(step: int, steps: int, warmup: int) -> float:
+    """The share of the fall behind the warmup that is done, 1 from the last step on."""
+    return min(1.0, (step - warmup) / max(1, steps - 1 - warmup))
 
 
 def _rise(step: int, warmup: int) -> float:
