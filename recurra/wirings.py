@@ -70,6 +70,12 @@ class Wiring(ABC):
     def fill(self, map: Map) -> Callable[[Tensor], Any]:
         """How the weight of a map inside the step is filled at the start."""
 
+    def matrix(self, map: Map) -> str:
+        """What a map's matrix is kept in training: free, orthogonal or antisymmetric."""
+        if map.matrix != "free":
+            raise UsageError(f"this cell keeps a matrix {map.matrix}, and {type(self).__name__} cannot; wanted Dense")
+        return map.matrix
+
     @abstractmethod
     def read(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The input map of `x`, a batch of inputs."""
@@ -96,7 +102,8 @@ class Wiring(ABC):
         """Every weight of the layer: names, shapes and start values.
 
         Input maps start Glorot-uniform gate by gate, square recurrent maps orthogonal gate by gate (Saxe et al. 2014; but see
-        `Diagonal`), others Glorot-uniform, biases at 0 or at what the cell says (1 for a forget gate), norms at 1 and 0.
+        `Diagonal`) or at the identity, others Glorot-uniform, biases at 0 or at what the cell says (1 for a forget gate),
+        norms at 1 and 0.
         """
         units, table = self.units, dict[str, Start]()
         table["input_weight"] = Start(self.kernel(len(cell.gates) * units, None), partial(_glorot, parts=len(cell.gates)))
@@ -105,16 +112,17 @@ class Wiring(ABC):
             table["input_bias"] = Start((len(cell.gates) * units,), partial(_levels, values=levels))
         for name in cell.maps:
             map = as_map(cell.maps[name])
+            self.matrix(map)
             outputs = len(map.parts) * self.width(map.gives)
             table[f"{name}_weight"] = Start(self.kernel(outputs, self.width(map.takes)), self.fill(map))
             if map.bias and self.bias:
                 table[f"{name}_bias"] = Start((outputs,), torch.nn.init.zeros_)
         per_unit = (units, *[1] * self.extent_dims)
         for name, value in cell.vectors.items():
-            table[name] = Start(per_unit, partial(torch.nn.init.constant_, val=value))
+            table[name] = Start(per_unit, value if callable(value) else partial(torch.nn.init.constant_, val=value))
         for name in cell.norms:
             table[f"{name}_weight"] = Start(per_unit, torch.nn.init.ones_)
-            table[f"{name}_bias"] = Start(per_unit, torch.nn.init.zeros_)
+            table[f"{name}_bias"] = Start(per_unit, partial(torch.nn.init.constant_, val=cell.bias.get(name, 0.0)))
         for name in cell.vectors:
             if name.removesuffix("_weight").removesuffix("_bias") in ("input", *cell.maps, *cell.norms):
                 raise UsageError(f"{cell} has a vector {name} beside a map or norm of that name; give it another name")
@@ -208,6 +216,11 @@ class Dense(_Vectors):
     def fill(self, map: Map) -> Callable[[Tensor], Any]:
         return _square_or_glorot(map)
 
+    def matrix(self, map: Map) -> str:
+        if map.matrix != "free" and (len(map.parts) > 1 or map.takes != map.gives):
+            raise UsageError(f"a map kept {map.matrix} has parts {', '.join(map.parts)}; wanted one square part")
+        return map.matrix
+
     def apply(self, v: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return F.linear(v, weight, bias)
 
@@ -253,7 +266,7 @@ class Heads(_Vectors):
         return (outputs, inputs // self.heads if inputs else self.input_size)
 
     def fill(self, map: Map) -> Callable[[Tensor], Any]:
-        return partial(_orthogonal, parts=len(map.parts) * self.heads)
+        return partial(_identity if map.start == "identity" else _orthogonal, parts=len(map.parts) * self.heads)
 
     def apply(self, v: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         size = self.hidden_size // self.heads
@@ -298,7 +311,7 @@ class Diagonal(_Vectors):
         return (outputs,) if inputs else (outputs, self.input_size)
 
     def fill(self, map: Map) -> Callable[[Tensor], Any]:
-        return torch.nn.init.uniform_
+        return torch.nn.init.ones_ if map.start == "identity" else torch.nn.init.uniform_
 
     def apply(self, v: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         mapped = (weight.reshape(-1, self.hidden_size) * v[:, None]).flatten(1)
@@ -381,7 +394,8 @@ def _positive(wiring: Any, *names: str) -> None:
 
 
 def _square_or_glorot(map: Map) -> Callable[[Tensor], Any]:
-    return partial(_orthogonal if map.takes == map.gives else _glorot, parts=len(map.parts))
+    square = _identity if map.start == "identity" else _orthogonal
+    return partial(square if map.takes == map.gives else _glorot, parts=len(map.parts))
 
 
 def _glorot(weight: Tensor, parts: int) -> None:
@@ -393,6 +407,11 @@ def _orthogonal(weight: Tensor, parts: int) -> None:
     for part in weight.chunk(parts):
         if math.prod(part.shape):
             torch.nn.init.orthogonal_(part)
+
+
+def _identity(weight: Tensor, parts: int) -> None:
+    for part in weight.chunk(parts):
+        torch.nn.init.eye_(part) if part.dim() == 2 else torch.nn.init.dirac_(part)
 
 
 def _levels(bias: Tensor, values: list[float]) -> None:

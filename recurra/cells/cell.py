@@ -1,7 +1,7 @@
 """What a cell is: one equation, and the names of what the equation needs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, dataclass_transform
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recurra.state import portable
 
-__all__ = ["Cell", "Map", "Maps", "Parts", "Width"]
+__all__ = ["Cell", "Map", "Maps", "Mask", "Parts", "Width", "written"]
 
 Parts: TypeAlias = Any
 """The parts of a map's result by name, as in ``x.forget``."""
@@ -25,12 +25,37 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Map(NamedTuple):
-    """A linear map inside the step: the parts it yields, each `gives` wide, from a vector `takes` wide."""
+    """A linear map inside the step: the parts it yields, each `gives` wide, from a vector `takes` wide.
+
+    Square parts start orthogonal, or at the identity. `matrix` keeps the matrix orthogonal, or equal to minus its transpose,
+    all through training; such a map has one part, and the wiring is `Dense`.
+    """
 
     parts: tuple[str, ...]
     takes: Width = "hidden"
     gives: Width = "hidden"
     bias: bool = True
+    start: Literal["orthogonal", "identity"] = "orthogonal"
+    matrix: Literal["free", "orthogonal", "antisymmetric"] = "free"
+
+
+class Mask(NamedTuple):
+    """Noise that the layer draws by itself in training: 0 with probability `share`, for every unit of every row.
+
+    Where it is not 0 it is 1, or :math:`1 / (1 - share)` if `scaled`. It is drawn for every step, or once for all of a row's
+    steps in a call. In evaluation it is its mean: 1 if scaled, and :math:`1 - share` if not.
+    """
+
+    share: float
+    scaled: bool = True
+    over: Literal["steps", "sequence"] = "steps"
+
+    def draw(self, like: Tensor, shape: tuple[int, ...], *, training: bool) -> Tensor:
+        """A mask of this shape, or in evaluation one that broadcasts to it, of the dtype and device of `like`."""
+        high = 1 / (1 - self.share) if self.scaled else 1.0
+        if not training:
+            return like.new_full((1,) * len(shape), high * (1 - self.share))
+        return like.new_empty(shape).bernoulli_(1 - self.share).mul_(high)
 
 
 @dataclass_transform(frozen_default=True)
@@ -49,10 +74,12 @@ class Cell(ABC):
     =============  ===================================================================================================
     ``gates``      names of the parts of the input map; ``x.forget`` in ``step``
     ``maps``       linear maps of vectors of the step: a name, and the parts each yields (or a :class:`Map`)
-    ``vectors``    one weight for each unit: name and start value; ``m.peep * s.c``
+    ``vectors``    one weight for each unit: name, and start value or a function that fills it; ``m.peep * s.c``
     ``norms``      layer norms over the units of a row: ``m.norm_cell(c)``
-    ``noise``      inputs of every step that the layer is given beside x, masks for example: ``m.keep``
-    ``bias``       start values of the gates' biases, 0 where nothing is said
+    ``noise``      inputs of every step that the layer is given beside x: ``m.keep``
+    ``masks``      those of the noise that the layer draws by itself, and how: a :class:`Mask`
+    ``bias``       start values of the biases of gates and norms, 0 where nothing is said
+    ``retention``  gates whose bias sets how long the state lives: 1 if longer with a higher bias, -1 with a lower one
     ``widths``     state fields that are not ``"hidden"`` wide
     ``output``     width of y
     ``State``      a NamedTuple of tensors, each (B, H) or (B, P); it starts at zero
@@ -95,8 +122,8 @@ class Cell(ABC):
         return NOTHING
 
     @property
-    def vectors(self) -> Mapping[str, float]:
-        """Per-unit weights, by name, with their start values."""
+    def vectors(self) -> Mapping[str, float | Callable[[Tensor], Any]]:
+        """Per-unit weights, by name, with their start values or functions that fill them in place."""
         return NOTHING
 
     @property
@@ -110,8 +137,18 @@ class Cell(ABC):
         return ()
 
     @property
+    def masks(self) -> Mapping[str, Mask]:
+        """The noise that the layer draws by itself, by name."""
+        return NOTHING
+
+    @property
     def bias(self) -> Mapping[str, float]:
-        """Start values of gate biases."""
+        """Start values of the biases of gates and norms."""
+        return NOTHING
+
+    @property
+    def retention(self) -> Mapping[str, int]:
+        """The sign with which a gate's bias lengthens the memory, by gate."""
         return NOTHING
 
     @property
@@ -127,3 +164,13 @@ class Cell(ABC):
     @abstractmethod
     def step(self, x: Parts, s: Any, m: Maps) -> tuple[Tensor, Any]:
         """One step: input parts `x` by gate name, state `s`, what the wiring owns `m` -> (y, next state)."""
+
+
+def written(v: Tensor, m: Maps) -> Tensor:
+    """`v`, which a cell is about to write into its state, under the mask of candidates where the layer has one.
+
+    A cell whose candidate may be dropped says ``g = written(torch.tanh(...), m)``; :class:`~recurra.cells.CandidateDropout`
+    gives it the mask.
+    """
+    mask = getattr(m, "candidate", None)
+    return v if mask is None else v * mask

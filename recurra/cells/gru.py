@@ -5,7 +5,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from recurra.cells.cell import Cell, Maps, Parts
+from recurra.cells.cell import Cell, Maps, Parts, written
 
 __all__ = ["GRU"]
 
@@ -29,6 +29,7 @@ class GRU(Cell):
 
     gates = ("reset", "update", "new")  # torch's order: weights load both ways
     maps = {"recur": gates}
+    retention = {"update": 1}
 
     class State(NamedTuple):
         """The last output."""
@@ -39,6 +40,6 @@ class GRU(Cell):
         """One step of the equations above."""
         r = m.recur(s.h)
         reset, update = torch.sigmoid(x.reset + r.reset), torch.sigmoid(x.update + r.update)
-        new = torch.tanh(x.new + reset * r.new)
+        new = written(torch.tanh(x.new + reset * r.new), m)
         h = new + update * (s.h - new)
         return h, self.State(h)

@@ -5,7 +5,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from recurra.cells.cell import Cell, Map, Maps, Parts
+from recurra.cells.cell import Cell, Map, Maps, Parts, written
 
 __all__ = ["LSTM", "ProjectedLSTM"]
 
@@ -31,6 +31,7 @@ class LSTM(Cell):
     gates = ("input", "forget", "cell", "output")
     maps = {"recur": gates}
     bias = {"forget": 1.0}
+    retention = {"forget": 1, "input": -1}
 
     class State(NamedTuple):
         """The last output and the cell state."""
@@ -42,7 +43,7 @@ class LSTM(Cell):
         """One step of the equations above."""
         r = m.recur(s.h)
         i, f = torch.sigmoid(x.input + r.input), torch.sigmoid(x.forget + r.forget)
-        g, o = torch.tanh(x.cell + r.cell), torch.sigmoid(x.output + r.output)
+        g, o = written(torch.tanh(x.cell + r.cell), m), torch.sigmoid(x.output + r.output)
         c = f * s.c + i * g
         h = o * torch.tanh(c)
         return h, self.State(h, c)
@@ -66,6 +67,7 @@ class ProjectedLSTM(Cell):
     gates = LSTM.gates
     maps = {"recur": Map(gates, takes="projected"), "project": Map(("h",), gives="projected", bias=False)}
     bias = LSTM.bias
+    retention = LSTM.retention
     widths = {"h": "projected"}
     output = "projected"
 
@@ -75,7 +77,7 @@ class ProjectedLSTM(Cell):
         """One step of the equations above."""
         r = m.recur(s.h)
         i, f = torch.sigmoid(x.input + r.input), torch.sigmoid(x.forget + r.forget)
-        g, o = torch.tanh(x.cell + r.cell), torch.sigmoid(x.output + r.output)
+        g, o = written(torch.tanh(x.cell + r.cell), m), torch.sigmoid(x.output + r.output)
         c = f * s.c + i * g
         h = m.project(o * torch.tanh(c)).h
         return h, self.State(h, c)

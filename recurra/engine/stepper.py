@@ -76,12 +76,15 @@ class Stepper:
         return self.wiring.zeros(self.cell, self._like, batch, *extent)
 
     def __call__(self, x: Tensor, state: Any, noise: Mapping[str, Tensor] = NOTHING) -> tuple[Tensor, Any]:
-        """One step: x (B, I), the state before and any noise (B, H) -> y (B, H), and the state after."""
+        """One step: x (B, I), the state before and any noise (B, H) -> y (B, H), and the state after.
+
+        Masks that the cell declares are their mean where they are not given.
+        """
         if type(state) is not self.cell.State:
             wanted = f"{self.cell.State.__qualname__}, as initial({len(x)}) gives it"
             raise ShapeError(f"state is {type(state).__name__}; wanted {wanted}")
-        if (noise or self.cell.noise) and set(noise) != set(self.cell.noise):
-            raise UsageError(f"{self.cell} got noise {sorted(noise)}; wanted {sorted(self.cell.noise)}")
+        if noise or self.cell.noise:
+            noise = self._whole_noise(noise, x)
         with self._lock:
             if self._packed is None or len(x) == 0:
                 return self._plainly(x, state, noise)
@@ -103,6 +106,15 @@ class Stepper:
             arguments[self._out] = y.data_ptr()
             self._made.run(0, arguments, self._team if self._team == 1 else min(self._team, threads()))  # a fork leaves one
         return y, self.cell.State(*after)
+
+    def _whole_noise(self, given: Mapping[str, Tensor], x: Tensor) -> Mapping[str, Tensor]:
+        """The noise of a step, masks that are not given among it."""
+        shape = (len(x), self.wiring.units, *self.wiring.extent(x[:, None]))
+        means = {name: mask for name, mask in self.cell.masks.items() if name not in given}
+        if set(given) | set(means) != set(self.cell.noise):
+            wanted = sorted(set(self.cell.noise) - set(self.cell.masks))
+            raise UsageError(f"{self.cell} got noise {sorted(given)}; wanted {wanted}")
+        return dict(given) | {name: means[name].draw(x, shape, training=False).expand(shape) for name in means}
 
     def _whole(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Refuse what the compiled code cannot read; numbers of a row lie side by side."""

@@ -2,12 +2,14 @@
 
 from recurra.layers.bidirectional import Bidirectional, Ends
 from recurra.layers.core import Core
+from recurra.layers.family import FAMILY, Member, member
 from recurra.layers.recurrent import Recurrent
 from recurra.layers.short import GRU, LSTM, Elman, stacked
 from recurra.layers.stack import Stack, StackStepper
 from recurra.wirings import Conv2d, Dense, Diagonal, Heads
 
 __all__ = [
+    "FAMILY",
     "GRU",
     "LSTM",
     "Bidirectional",
@@ -18,8 +20,10 @@ __all__ = [
     "Elman",
     "Ends",
     "Heads",
+    "Member",
     "Recurrent",
     "Stack",
     "StackStepper",
+    "member",
     "stacked",
 ]

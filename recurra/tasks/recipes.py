@@ -195,5 +195,5 @@ def held(model: Model, weights: Kind) -> Model:
     for layer in copy.modules():
         if isinstance(layer, Recurrent):
             for name, number in rounding.spread(*rounding.held(layer.cell, layer.weights, weights)).items():
-                layer.get_parameter(name).copy_(number)
+                layer.place(name, number)
     return copy
