@@ -9,6 +9,7 @@ from typing import Any
 
 import recurra
 from benchmarks.machine import RESULTS
+from benchmarks.memory.page import section
 from recurra.bench import Result
 from recurra.bench.page import summary
 from recurra.bench.pictures import pictures
@@ -30,6 +31,8 @@ def main() -> None:
         result = json.loads(path.read_text())
         if "cases" in result:
             sections.append(_forecasts(result))
+        elif "runs" in result:
+            sections.append(section(result, DOCS / "images"))
         elif "figures" in result:
             _draw(path.stem, result)
             sections.append(_section(path.stem, result))

@@ -19,6 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import recurra
 from recurra.cli.main import app as command_line
+from recurra.layers import FAMILY
 from recurra.tasks import options
 
 project = "recurra"
@@ -75,8 +76,22 @@ class OptionTable(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(["| option | default | values | meaning |", "|---|---|---|---|", *rows]))
 
 
+class FamilyTable(SphinxDirective):
+    """A table of the recurrences that options name: ``{family}``."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [
+            f"| `{name}` | `{one.equation.replace('|', chr(92) + '|')}` | {_escaped(one.use)} | {_escaped(one.paper)} |"
+            for name, one in FAMILY.items()
+        ]
+        return self.parse_text_to_nodes(
+            "\n".join(["| cell | equation | when to take it | paper |", "|---|---|---|---|", *rows])
+        )
+
+
 def setup(app: Sphinx) -> None:
     app.add_directive("help", Help)
+    app.add_directive("family", FamilyTable)
     app.add_directive("options", OptionTable)
     app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))  # drawn by the browser, offline
     app.connect("builder-inited", _complain)

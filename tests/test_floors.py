@@ -114,7 +114,7 @@ def test_the_reader_sees_the_imports_there_are() -> None:
     seen = {(one.importer, one.imported) for one in IMPORTS}
     assert {
         ("lengths", "errors"),
-        ("wirings", "cells.cell"),
+        ("wirings.wiring", "cells.cell"),
         ("layers.stack", "layers.core"),
         ("layers.stack", "lengths"),
     } <= seen

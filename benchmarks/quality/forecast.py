@@ -20,7 +20,7 @@ from benchmarks.machine import RESULTS, describe, write_result
 NAME = "forecast"
 ETT: dict[str, Any] = {
     "target": "all", "rows": 14_400, "validation": 2880, "test": 2880, "window": 336, "segment": 48, "calendar": False,
-    "hidden": 256, "dropout": 0.5, "loss": "absolute", "batch": 128, "lr": 1e-3, "check": 66,
+    "hidden": 256, "dropout": 0.5, "loss": "absolute", "batch": 128, "lr": 1e-3, "check": 66, "normalise": "last",
 }  # fmt: skip
 M4: dict[str, Any] = {"id": "series", "target": "value", "time": "none", "calendar": False, "loss": "squared"}
 
@@ -82,7 +82,7 @@ CASES: dict[str, Case] = {
             {
                 "target": "all", "time": "none", "validation": 0.1, "test": 0.2, "horizon": horizon, "window": 96,
                 "segment": 24, "hidden": 64, "dropout": 0.5, "loss": "absolute", "epochs": 4, "lr": 3e-4, "patience": 3,
-                "batch": 128, "check": 20,
+                "batch": 128, "check": 20, "normalise": "last",
             },
             ("scaled MSE", "scaled MAE"),
             {"scaled MSE": {"DLinear, as published": {96: 0.081, 192: 0.157, 336: 0.305, 720: 0.643}[horizon]}},

@@ -1,85 +1,34 @@
-"""Cells as a user would write them, which neither recurra nor torch brings."""
+"""Cells that torch lacks, one of them as a user would write it, and a loop in torch beside one."""
 
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from recurra.cells import LSTM, Cell
+from recurra.cells import GRU, Cell, LayerNormLSTM, PeepholeLSTM
 
-__all__ = ["MGU", "OWN", "LayerNormLSTM", "LayerNormLoop", "MinGRU", "PeepholeLSTM"]
-
-
-class Hidden(NamedTuple):
-    """The last output."""
-
-    h: Tensor
+__all__ = ["MGU", "OWN", "LayerNormLoop"]
 
 
 @final
 class MGU(Cell):
-    r"""The minimal gated unit, :math:`f = \sigma(x_f + U_f h), \; h' = (1 - f) h + f \tanh(x_n + f \odot U_n h)`.
+    r"""The minimal gated unit with one product, reset behind it.
 
-    Source: Zhou et al. 2016, arXiv:1603.09420, reset after the product.
+    .. math:: f = \sigma(x_f + U_f h), \quad h' = (1 - f) \odot h + f \odot \tanh(x_n + f \odot U_n h)
+
+    :class:`recurra.cells.MGU` resets before it, as the paper does. Source: Zhou et al. 2016, arXiv:1603.09420.
     """
 
     gates = ("forget", "new")
     maps = {"recur": gates}
-    State = Hidden
+    State = GRU.State
 
-    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
+    def step(self, x: Any, s: GRU.State, m: Any) -> tuple[Tensor, GRU.State]:
         """One step."""
         r = m.recur(s.h)
         f = torch.sigmoid(x.forget + r.forget)
         h = (1 - f) * s.h + f * torch.tanh(x.new + f * r.new)
-        return h, Hidden(h)
-
-
-@final
-class PeepholeLSTM(Cell):
-    """LSTM whose gates see the cell state, each unit its own. Source: Gers et al. 2002."""
-
-    gates, maps, bias, State = LSTM.gates, LSTM.maps, LSTM.bias, LSTM.State
-    vectors = {"peep_input": 0.0, "peep_forget": 0.0, "peep_output": 0.0}
-
-    def step(self, x: Any, s: LSTM.State, m: Any) -> tuple[Tensor, LSTM.State]:
-        """One step."""
-        r = m.recur(s.h)
-        i = torch.sigmoid(x.input + r.input + m.peep_input * s.c)
-        f = torch.sigmoid(x.forget + r.forget + m.peep_forget * s.c)
-        c = f * s.c + i * torch.tanh(x.cell + r.cell)
-        h = torch.sigmoid(x.output + r.output + m.peep_output * c) * torch.tanh(c)
-        return h, LSTM.State(h, c)
-
-
-@final
-class LayerNormLSTM(Cell):
-    """LSTM with a layer norm of each gate and of the cell state. Source: Ba et al. 2016, arXiv:1607.06450, of sums."""
-
-    gates, maps, bias, State = LSTM.gates, LSTM.maps, LSTM.bias, LSTM.State
-    norms = ("norm_input", "norm_forget", "norm_cell", "norm_output", "norm_state")
-
-    def step(self, x: Any, s: LSTM.State, m: Any) -> tuple[Tensor, LSTM.State]:
-        """One step."""
-        r = m.recur(s.h)
-        i, f = torch.sigmoid(m.norm_input(x.input + r.input)), torch.sigmoid(m.norm_forget(x.forget + r.forget))
-        g, o = torch.tanh(m.norm_cell(x.cell + r.cell)), torch.sigmoid(m.norm_output(x.output + r.output))
-        c = f * s.c + i * g
-        h = o * torch.tanh(m.norm_state(c))
-        return h, LSTM.State(h, c)
-
-
-@final
-class MinGRU(Cell):
-    """The minimal GRU: no product in the loop. Source: Feng et al. 2024, arXiv:2410.01201."""
-
-    gates = ("update", "new")
-    State = Hidden
-
-    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
-        """One step."""
-        h = s.h + torch.sigmoid(x.update) * (x.new - s.h)
-        return h, Hidden(h)
+        return h, GRU.State(h)
 
 
 OWN: dict[str, Cell] = {"MGU": MGU(), "peephole LSTM": PeepholeLSTM(), "layer-norm LSTM": LayerNormLSTM()}

@@ -10,10 +10,11 @@ import torch
 from pydantic import TypeAdapter
 
 from recurra.bench.apart import Failed, answer, ask
-from recurra.bench.cells import LayerNormLoop, LayerNormLSTM
+from recurra.bench.cells import LayerNormLoop
 from recurra.bench.options import Plan
 from recurra.bench.results import Contender, Measure, Shape
 from recurra.bench.sequences import PEERS, Candidate, measure, ours, runs, timer, torch_nn
+from recurra.cells import LayerNormLSTM
 from recurra.wirings import Dense
 
 __all__ = ["peers"]

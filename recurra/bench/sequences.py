@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from recurra.bench.cells import OWN, LayerNormLoop, LayerNormLSTM, MinGRU
+from recurra.bench.cells import OWN, LayerNormLoop
 from recurra.bench.options import Plan
 from recurra.bench.results import Contender, Measure, Shape
 from recurra.bench.roofs import square
 from recurra.bench.timing import Timer
-from recurra.cells import GRU, LSTM, Cell, Elman, ProjectedLSTM
+from recurra.cells import GRU, LSTM, Cell, Elman, LayerNormLSTM, MinGRU, ProjectedLSTM
 from recurra.engine import Engine, Fold, Sweep, refusal
 from recurra.layers import Bidirectional, Dense, Diagonal, Recurrent
 from recurra.wirings import Wiring

@@ -17,13 +17,16 @@ from typer.core import TyperGroup
 from recurra.bench import Bench
 from recurra.cli.bench import bench
 from recurra.cli.cache import cache
+from recurra.cli.cells import cells
+from recurra.cli.compare import compare
 from recurra.cli.lr import lr
+from recurra.cli.report import report
 from recurra.cli.rows import write_rows
 from recurra.cli.tune import tune
 from recurra.cli.words import option_help, split
 from recurra.errors import RecurraError, ResourceError, UsageError
 from recurra.tasks.console import terminal
-from recurra.tasks.options import TASKS, EvaluationOptions, ForecastPrediction, TaskOptions, TextGeneration, Tuning
+from recurra.tasks.options import TASKS, Comparison, EvaluationOptions, ForecastPrediction, TaskOptions, TextGeneration, Tuning
 
 if TYPE_CHECKING:
     from recurra.tasks.runs import Run
@@ -38,7 +41,21 @@ class _InOrder(TyperGroup):
     """Commands in the order of a run's life."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = ["train", "resume", "evaluate", "predict", "generate", "lr", "tune", "tasks", "cells", "bench", "cache"]
+        order = [
+            "train",
+            "resume",
+            "evaluate",
+            "predict",
+            "generate",
+            "report",
+            "lr",
+            "tune",
+            "compare",
+            "tasks",
+            "cells",
+            "bench",
+            "cache",
+        ]
         return sorted(self.commands, key=lambda name: order.index(name) if name in order else len(order))
 
 
@@ -69,6 +86,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch, imported later, then asks for large pages
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # and its profiler says on standard error only what went wrong
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
@@ -151,14 +169,16 @@ def predict(
     if out is not None and out.suffix.lower() in (".svg", ".png"):
         raise UsageError(f"{out}: the table goes there, and the picture beside it; name a .csv, .parquet or .tsv")
     options = run.prediction.parse(pairs)
-    items = run.predict(data, **options.model_dump())
+    items = predicted = run.predict(data, **options.model_dump())
     if run.options.task == "forecast":
         from recurra.report import draw_predictions
 
         items = iter(kept := list(items))
-        picture = draw_predictions(run, kept, data, out)
+        picture = draw_predictions(run, kept, getattr(predicted, "collection", data), out)
         if picture is not None:
             print(f"picture: {picture}", file=sys.stderr)
+        for note in getattr(predicted, "notes", ()):
+            print(note, file=sys.stderr)
     write_rows(items, out, as_json=as_json)
 
 
@@ -186,31 +206,11 @@ def tasks() -> None:
     print("\nrecurra train TASK --help lists the options of a task.")
 
 
-@app.command()
-def cells(
-    size: Annotated[int, typer.Option(help="units to count the parameters for")] = 256,
-) -> None:
-    """List the cells, and which engine runs each on this machine."""
-    from recurra.cells import CELLS
-    from recurra.layers import Dense, Recurrent
-
-    layers = {name: Recurrent(cell, Dense(size, size)) for name, cell in CELLS.items()}
-    _table(
-        ["cell", "engine", f"parameters at {size}", "what it is"],
-        [
-            [
-                name,
-                layer.engine.name,
-                f"{sum(p.numel() for p in layer.parameters()):,}",
-                (layer.cell.__doc__ or "").split("\n")[0],
-            ]
-            for name, layer in layers.items()
-        ],
-    )
-
-
+app.command()(report)
+app.command()(cells)
 app.command()(lr)
 app.command(epilog=option_help(Tuning))(tune)
+app.command(epilog=option_help(Comparison))(compare)
 app.command(epilog=option_help(Bench))(bench)
 app.command()(cache)
 

@@ -1,12 +1,12 @@
 """Words of a command line, and options as help shows them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 
 from recurra.errors import UsageError
-from recurra.tasks.options import Options, described
+from recurra.tasks.options import Described, Options, described
 
 __all__ = ["option_help", "split"]
 
@@ -27,14 +27,22 @@ def split(words: Sequence[str]) -> tuple[Path | None, list[str]]:
 
 
 def option_help(options: type[Options], title: str = "Options") -> str:
-    """All options with defaults, types, bounds and meaning, as lines that a help page keeps as they are."""
-    lines = [f"{title}, as name=value:", ""]
-    for option in described(options):
-        start = f"  {option.name + '=' + option.default:<24}"
-        first, *rest = wrap(f"{option.help} ({option.kind})", 76, break_on_hyphens=False)
-        if len(start) > 26:
-            lines.append(start)
-            start = " " * 26
-        lines.append(f"{start:<26}{first}")
-        lines += [" " * 26 + line for line in rest]
+    """All options with defaults, types, bounds and meaning, by groups, as lines that a help page keeps as they are."""
+    known = {option.name: option for option in described(options)}
+    grouped = {name for names in options.groups.values() for name in names}
+    lines = [f"{title}, as name=value:"]
+    for heading, names in {"": [name for name in known if name not in grouped], **options.groups}.items():
+        lines += ["", *([f"{heading}:", ""] if heading else [])]
+        lines += [line for name in names if name in known for line in _lines(known[name])]
     return "\b\n" + "\n".join(line or "\u200b" for line in lines)
+
+
+def _lines(option: Described) -> Iterator[str]:
+    start = f"  {option.name + '=' + option.default:<24}"
+    kind = option.kind.replace(" ", "\xa0")  # stays on one line
+    first, *rest = (each.replace("\xa0", " ") for each in wrap(f"{option.help} ({kind})", 76, break_on_hyphens=False))
+    if len(start) > 26:
+        yield start
+        start = " " * 26
+    yield f"{start:<26}{first}"
+    yield from (" " * 26 + line for line in rest)

@@ -161,9 +161,12 @@ def features(times: Times, step: Step) -> NDArray[np.float32]:
         FIXED["day"] * 30: lambda: _passed(times, times.astype("datetime64[M]")),
         FIXED["day"] * 360: lambda: _passed(times, years),
     }
-    found = [2 * np.pi * phase() for length, phase in phases.items() if length > size]
-    waves = [wave(phase) for phase in found for wave in (np.sin, np.cos)]
-    return np.stack(waves, 1).astype(np.float32) if waves else np.zeros((len(times), 0), np.float32)
+    longer = [phase for length, phase in phases.items() if length > size]
+    waves = np.zeros((len(times), 2 * len(longer)), np.float32)
+    for k, phase in enumerate(longer):
+        angle = 2 * np.pi * phase()
+        waves[:, 2 * k], waves[:, 2 * k + 1] = np.sin(angle), np.cos(angle)
+    return waves
 
 
 def _passed(times: Times, starts: Times) -> NDArray[np.float64]:

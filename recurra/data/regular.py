@@ -18,6 +18,8 @@ CALENDAR = {"day", "business day", "week", *MONTHS}  # steps that follow the clo
 SPARSE = 10  # times as many rows may be missing as are there
 DENSE = 100  # times as many steps as there were rows, for resampling
 MANY = 0.1  # share of rows whose times repeat that resampling does not hide
+HOLIDAYS = 0.1  # of the business days at most, and
+CLOSED = 10  # days on end at most, have no row because it was a holiday
 
 
 class Part(NamedTuple):
@@ -176,6 +178,11 @@ def _placed(table: Table, line: Sorted, step: Step, missing: str, *, zoned: bool
     jumps = np.where(line.fresh[1:], 1, np.diff(places)) - 1
     absent = int(jumps.sum())
     far = absent > SPARSE * len(places)
+    if absent and missing == "refuse" and step == Step(1, "business day") and _holidays(jumps, len(places)):
+        days = f"{absent:,} of {absent + len(places):,} business days have no row"
+        table.notes.append(f"{days}: taken for holidays, rows follow each other; missing=last would fill them")
+        begins = np.flatnonzero(line.fresh)
+        return line, np.arange(len(places)) - np.repeat(begins, np.diff(np.append(begins, len(places))))
     if absent and (missing == "refuse" or far):
         row = int((jumps > 0).argmax()) + 1
         where = f"{table.place(int(line.rows[row]))}: {told(line.times[row])} comes after {told(line.times[row - 1])}"
@@ -183,9 +190,12 @@ def _placed(table: Table, line: Sorted, step: Step, missing: str, *, zoned: bool
         hint = "" if zoned else _daylight(line.times[row], step)
         advice = "resample=1d or another longer step to take means" if far else "missing=linear, last or mask to fill"
         raise DataError(f"{where}, {gap}{hint}; say {advice}, or time={NONE} to count rows")
-    if absent:
-        table.notes.append(f"{told_count(absent, 'row')} not there: filled as missing values")
     return line, places
+
+
+def _holidays(jumps: NDArray[np.int64], rows: int) -> bool:
+    """Whether the days without a row are so few, and so few on end, that they may be holidays."""
+    return bool(jumps.max() <= CLOSED and jumps.sum() <= HOLIDAYS * rows)
 
 
 def _separating(table: Table, roles: Roles, line: Sorted) -> str:
@@ -266,4 +276,6 @@ def _parts(line: Sorted, values: NDArray[np.float64], places: NDArray[np.int64],
         rows = np.full((count, values.shape[1]), np.nan)
         rows[places[own]] = values[line.rows[own]]
         grid = step.at(line.times[begin], np.arange(count))
+        if count == end - begin:  # holidays are no steps
+            grid = line.times[own].astype(grid.dtype)
         yield Part(int(line.codes[begin]), grid, rows, numbers)

@@ -11,7 +11,7 @@ from recurra.data import stamps
 from recurra.data.table import Table
 from recurra.errors import DataError, UsageError, near_miss
 
-__all__ = ["HOURS", "NONE", "Roles", "ids", "resolve", "split", "times"]
+__all__ = ["HOURS", "NONE", "Roles", "few", "ids", "resolve", "split", "times"]
 
 NONE = "none"
 """The time column where rows are steps."""
@@ -67,7 +67,7 @@ def resolve(table: Table, roles: Roles) -> Roles:
         rest = [name for name in table.names if name not in used]
         if not full and len(rest) == 1:
             return roles._replace(time=time, target=(rest[0],))
-        found = f"may be any of {_few(full)}" if full else "no column of numbers is left"
+        found = f"may be any of {few(full)}" if full else "no column of numbers is left"
         raise DataError(f"{table.source}: target: {found}; say target=NAME, target=A,B or target=all")
     table.notes.append(f"target: {full[0]}, the only column of numbers" + (" left" if used else ""))
     return roles._replace(time=time, target=tuple(full))
@@ -168,5 +168,6 @@ def _counter(table: Table, name: str) -> bool:
     return not values.null_count() and bool((values.diff().drop_nulls() == 1).all())
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """Names with commas between, the first ten of them."""
     return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +12,17 @@ from numpy.typing import NDArray
 from recurra.data import regular
 from recurra.data.calendar import Step
 from recurra.data.regular import fill, told, told_count, too_short
-from recurra.data.roles import NONE, Roles, ids, resolve
+from recurra.data.roles import NONE, Roles, few, ids, resolve
+from recurra.data.room import fits
 from recurra.data.table import Table, open_table
 from recurra.errors import DataError, UsageError, near_miss
 
 __all__ = ["Collection", "Roles", "Series", "read_series"]
 
 FILLS = ("refuse", "linear", "last", "mask")
+CATEGORIES = 1000
+"""More different words in a covariate are refused."""
+NAMED = 20  # more words than these must come twice each, on average, to be categories and not names or free text
 
 
 class Series(NamedTuple):
@@ -37,9 +42,9 @@ class Series(NamedTuple):
     times: NDArray[Any]
     values: NDArray[np.float64]
     observed: NDArray[np.bool_]
-    past: NDArray[np.float64]
-    known: NDArray[np.float64]
-    static: NDArray[np.float64]
+    past: NDArray[np.floating]
+    known: NDArray[np.floating]
+    static: NDArray[np.floating]
 
 
 class Collection(NamedTuple):
@@ -52,6 +57,7 @@ class Collection(NamedTuple):
         source: what messages call the data.
         fingerprint: SHA-256 over all of the above but the source.
         notes: what was detected or done, one line each.
+        categories: the words of each covariate that holds words: its values are their places.
     """
 
     series: tuple[Series, ...]
@@ -60,6 +66,7 @@ class Collection(NamedTuple):
     source: str
     fingerprint: str
     notes: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]] = {}
 
 
 def read_series(
@@ -69,6 +76,7 @@ def read_series(
     encoding: str = "utf-8",
     missing: str = "refuse",
     resample: str = "",
+    categories: Container[str] = (),
 ) -> Collection:
     """Read time series from a file, a data frame, a dict of columns or an array.
 
@@ -80,6 +88,7 @@ def read_series(
         missing: ``refuse`` values that are not there, or fill them: ``linear`` between neighbours, or with the ``last``
             value. ``mask`` fills as ``last``, for models that see what was observed.
         resample: a step as ``15min`` or ``1h``: each row becomes the mean of what lies in it. Empty: refuse what is irregular.
+        categories: covariates whose numbers are names; those of words are always taken so.
 
     Raises:
         DataError: what cannot be read or used, with its place.
@@ -98,26 +107,64 @@ def read_series(
     table = open_table(source, encoding)
     wide = _wide(table, roles)
     roles = wide or resolve(table, roles)
+    used = len(table.names) if wide else sum(map(len, (roles.target, roles.past, roles.known, roles.static)))
+    fits(table.source, table.rows, used)
     if wide:
         names, step, parts = _one_in_each_row(table, wide)
+        words = dict[str, tuple[str, ...]]()
         static = np.zeros((len(names), 0))
     else:
-        values = table.numbers([*roles.target, *roles.past, *roles.known, *roles.static])
+        values, words = _values(table, roles, categories)
+        if wanted and (odd := [name for name in words if name not in roles.static]):
+            raise DataError(f"{table.source}, column {odd[0]}: resample={resample} takes no means of words; leave it out")
         names, codes = ids(table, roles, len(values))
         moving = values.shape[1] - len(roles.static)
-        static = _static(table, roles, values[:, moving:], codes, names)
+        static = _static(table, roles, values[:, moving:], codes, names, words)
         step, parts = regular.rows(table, roles, values[:, :moving], codes, names, missing=missing, resample=wanted)
     long = [part for part in parts if len(part.times) > 1]
     if not long:
         raise too_short(table, names)
     if len(long) < len(parts):
         table.notes.append(f"{len(parts) - len(long):,} of {len(parts):,} series have one row: left out")
-    series = tuple(_series(table, roles, names[part.code], part, static[part.code], missing) for part in long)
-    _say(table, roles, series, long)
-    return Collection(series, step, roles, table.source, _fingerprint(series, step, roles), tuple(table.notes))
+    series = tuple(_series(table, roles, names[part.code], part, static[part.code], missing, words) for part in long)
+    absent = 0 if wanted else sum(int((part.rows < 0).sum()) for part in long)
+    _say(table, roles, series, long, absent)
+    fingerprint = _fingerprint(series, step, roles, words)
+    return Collection(series, step, roles, table.source, fingerprint, tuple(table.notes), words)
 
 
-def _series(table: Table, roles: Roles, name: str, part: regular.Part, static: NDArray[np.float64], missing: str) -> Series:
+def _values(table: Table, roles: Roles, categories: Container[str]) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
+    """(T, C) the columns of all roles, and the words of those that hold words."""
+    covariates = [*roles.past, *roles.known, *roles.static]
+    coded = [name for name in covariates if table.kinds[name] == "text" or name in categories]
+    columns = [*roles.target, *covariates]
+    if not coded:
+        return table.numbers(columns), {}
+    words = {}
+    numbers = [name for name in columns if name not in coded]
+    plain = table.numbers(numbers)
+    values = np.empty((len(plain), len(columns)))
+    values[:, [columns.index(name) for name in numbers]] = plain
+    for name in coded:
+        places, words[name] = table.words(name, CATEGORIES)
+        there = int((~np.isnan(places)).sum())
+        if name not in roles.static and len(words[name]) > max(NAMED, there / 2):
+            where = f"{table.source}, column {name}: {len(words[name]):,} different words in {there:,} rows"
+            raise DataError(f"{where}, a name or free text; wanted a category that comes again, or leave the column out")
+        values[:, columns.index(name)] = places
+        table.notes.append(f"covariate {name}: {len(words[name]):,} categories: {few(words[name])}")
+    return values, words
+
+
+def _series(
+    table: Table,
+    roles: Roles,
+    name: str,
+    part: regular.Part,
+    static: NDArray[np.float64],
+    missing: str,
+    words: Container[str],
+) -> Series:
     """Cut off what stands before the first target and behind the last, and fill what is missing between."""
     columns, count = [*roles.target, *roles.past, *roles.known], len(roles.target)
     own = slice(count, len(columns) - len(roles.known))
@@ -137,12 +184,19 @@ def _series(table: Table, roles: Roles, name: str, part: regular.Part, static: N
         where = table.place(line) if line >= 0 else f"{_called(table, name)}, {told(times[row])}"
         raise DataError(f"{where}, column {columns[place]}: no value; say missing=linear, last or mask to fill such gaps")
     filled = fill(values, "linear" if missing == "linear" else "last")
+    coded = [place for place, column in enumerate(columns) if column in words]
+    filled[:, coded] = fill(values[:, coded], "last")
     known = np.concatenate([filled[:, own.stop :], part.values[end : end + future, own.stop :]])
     return Series(name, times, filled[:, :count].copy(), ~gaps[:, :count], filled[:, own].copy(), known, static)
 
 
 def _static(
-    table: Table, roles: Roles, values: NDArray[np.float64], codes: NDArray[np.int64], names: list[str]
+    table: Table,
+    roles: Roles,
+    values: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    names: list[str],
+    words: Mapping[str, Sequence[str]],
 ) -> NDArray[np.float64]:
     """(number of series, S): the one value that each series has."""
     order = np.argsort(codes, kind="stable")
@@ -152,7 +206,9 @@ def _static(
         first = np.repeat(ordered[begins], np.diff(np.append(begins, len(order))))
         if (odd := ordered != first).any():  # NaN, too
             row = int(order[odd.argmax()])
-            what = "no value" if np.isnan(values[row, place]) else f"{values[row, place]:g} after {first[odd.argmax()]:g}"
+            found = [values[row, place], first[odd.argmax()]]
+            called = [words[column][int(one)] if column in words and not np.isnan(one) else f"{one:g}" for one in found]
+            what = "no value" if np.isnan(found[0]) else " after ".join(called)
             series = f" in the series {names[codes[row]]}" if names[codes[row]] else ""
             raise DataError(f"{table.place(row, column)}: {what}{series}; wanted one value throughout, or past={column}")
     return values[order][begins]
@@ -181,7 +237,7 @@ def _one_in_each_row(table: Table, roles: Roles) -> tuple[list[str], Step, list[
     )
 
 
-def _say(table: Table, roles: Roles, series: tuple[Series, ...], parts: list[regular.Part]) -> None:
+def _say(table: Table, roles: Roles, series: tuple[Series, ...], parts: list[regular.Part], absent: int) -> None:
     """Note what was cut off, filled and found constant; refuse targets that never change."""
     for place, column in enumerate(roles.target):
         still = [one for one in series if np.ptp(one.values[:, place]) == 0]
@@ -196,7 +252,8 @@ def _say(table: Table, roles: Roles, series: tuple[Series, ...], parts: list[reg
                 table.notes.append(f"{kind} covariate {column} never changes: it tells nothing")
     filled = sum(int((~one.observed).sum()) for one in series)
     if filled:
-        table.notes.append(f"{filled:,} of {sum(one.values.size for one in series):,} target values are missing: filled")
+        rows = f", {told_count(absent, 'row')} of them not there at all" if absent else ""
+        table.notes.append(f"{filled:,} of {sum(one.values.size for one in series):,} target values are missing{rows}: filled")
     ahead = sum(len(one.times) - len(one.values) for one in series)
     if ahead:
         table.notes.append(f"{told_count(ahead, 'row')} at the end without target: known covariates ahead")
@@ -212,8 +269,8 @@ def _called(table: Table, name: str) -> str:
     return f"{table.source}, series {name}" if name else table.source
 
 
-def _fingerprint(series: tuple[Series, ...], step: Step, roles: Roles) -> str:
-    digest = hashlib.sha256(json.dumps([step, roles]).encode())
+def _fingerprint(series: tuple[Series, ...], step: Step, roles: Roles, words: Mapping[str, Sequence[str]]) -> str:
+    digest = hashlib.sha256(json.dumps([step, roles, *([words] if words else [])]).encode())
     for one in series:
         parts = [one.times, one.values, one.observed, one.past, one.known, one.static]
         for data in (one.name.encode("utf-8", "surrogatepass"), *(np.ascontiguousarray(part).tobytes() for part in parts)):

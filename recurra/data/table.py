@@ -81,6 +81,11 @@ class Table:
         """The names of all columns."""
         return tuple(self.kinds)
 
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return int(_collect(self.source, self.frame(self.names[:1]).select(pl.len())).item())
+
     def place(self, row: int, column: str = "") -> str:
         """What messages call a row, or a cell."""
         return f"{self.source}, {self.row(row)}" + (f", column {column}" if column else "")
@@ -95,7 +100,7 @@ class Table:
             if self.kinds[name] in {"time", "other"}:
                 raise DataError(f"{self.source}, column {name}: {self.sample[name].dtype}; wanted numbers")
         if not names:
-            return np.zeros((int(_collect(self.source, self.frame(self.names[:1]).select(pl.len())).item()), 0))
+            return np.zeros((self.rows, 0))
         values = _collect(self.source, self._as_numbers(names, comma=False))
         if self.comma and any(column.null_count() for column in values.get_columns()):
             other = _collect(self.source, self._as_numbers(names, comma=True))
@@ -112,9 +117,28 @@ class Table:
                 where = self.place(places[name] or 0, name)
                 wanted = "digits, or nothing where a value is missing"
                 if self.kinds[name] == "text":
-                    wanted = "numbers: a column of 0 and 1 for each word, if it stays"
+                    wanted = "numbers; words may be past=, known= or static="
                 raise DataError(f"{where}: {_quoted(found)} is not {kind}; wanted {wanted}")
         return values.to_numpy().astype(np.float64, copy=False)
+
+    def words(self, name: str, most: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+        """A column as places (T,) in its words, which are sorted; NaN where there is none. `DataError` above `most` words."""
+        if self.kinds[name] in {"time", "other"}:
+            raise DataError(f"{self.source}, column {name}: {self.sample[name].dtype}; wanted words or numbers")
+        column = pl.col(name)
+        if self.sample[name].dtype.is_numeric():
+            whole = column.cast(pl.Int64, strict=False)
+            column = pl.when(whole.cast(pl.Float64) == column).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
+        text = column.cast(pl.String).str.strip_chars()
+        plain = pl.when(text.str.to_lowercase().is_in(MISSING)).then(None).otherwise(text).alias(name)
+        values = _collect(self.source, self.frame([name]).select(plain))[name]
+        found = values.drop_nulls().unique().sort()
+        if len(found) > most:
+            where = f"{self.source}, column {name}: {len(found):,} different words"
+            raise DataError(f"{where}; wanted at most {most:,} categories: group them, or leave the column out")
+        words = tuple(found.to_list())
+        places = values.replace_strict(words, np.arange(len(words), dtype=np.float64), default=None, return_dtype=pl.Float64)
+        return places.fill_null(float("nan")).to_numpy(), words
 
     def is_empty(self, name: str) -> bool:
         """Whether the first rows of a column of numbers hold none."""

@@ -1,7 +1,8 @@
 """Windows of series: a stretch of history, and what came after it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from copy import copy
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
@@ -75,13 +76,14 @@ def parts(series: Series, validation: float, test: float, horizon: int, gap: int
 
 def scales(series: Series, part: Part) -> Scale:
     """Mean and standard deviation of what was observed in a part; 1 where all values are the same."""
-    values = np.where(series.observed, series.values, np.nan)[part.first : part.last]
-    bare = ~series.observed[part.first : part.last].any(0)
-    values[:, bare] = 0.0  # nothing was observed
-    centre, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+    values, there = series.values[part.first : part.last], series.observed[part.first : part.last]
+    count = np.maximum(there.sum(0), 1)
+    centre = np.where(there, values, 0.0).sum(0) / count
+    spread = np.sqrt(np.where(there, (values - centre) ** 2, 0.0).sum(0) / count)
     return Scale(centre, np.where(spread > 1e-12 * np.maximum(1.0, np.abs(centre)), spread, 1.0))
 
 
+@final
 class Windows:
     """Every window of some series whose H steps lie in their part, in the order of series and time.
 
@@ -118,9 +120,18 @@ class Windows:
         self._past, self._known = _joined([each.past for each in series]), _joined([each.known for each in series])
         self._static = _joined([each.static[None] for each in series])
         self._centre, self._spread = (_joined([getattr(each, name)[None] for each in scale]) for name in Scale._fields)
-        firsts = (max(1, part.first, min(window, part.last - horizon)) for part in where)
-        origins = [np.arange(first, part.last - horizon + 1, stride) for first, part in zip(firsts, where, strict=True)]
-        self.of = np.repeat(np.arange(len(series)), [len(each) for each in origins])
+        self._place(where, stride)
+
+    def within(self, where: Sequence[Part], *, stride: int = 1) -> Self:
+        """The windows of another part of each of the same series, which stand in memory once."""
+        other = copy(self)
+        other._place(where, stride)
+        return other
+
+    def _place(self, where: Sequence[Part], stride: int) -> None:
+        firsts = (max(1, part.first, min(self.window, part.last - self.horizon)) for part in where)
+        origins = [np.arange(first, part.last - self.horizon + 1, stride) for first, part in zip(firsts, where, strict=True)]
+        self.of = np.repeat(np.arange(len(origins)), [len(each) for each in origins])
         self.origins = np.concatenate(origins) if origins else np.zeros(0, np.int64)
 
     def __len__(self) -> int:
@@ -154,6 +165,7 @@ def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
 
 
-def _joined(arrays: Sequence[NDArray[np.float64]]) -> Tensor:
+def _joined(arrays: Sequence[NDArray[Any]]) -> Tensor:
     """Float32 rows one behind the other."""
-    return torch.from_numpy(np.concatenate(arrays).astype(np.float32))
+    whole = np.zeros((sum(len(each) for each in arrays), *arrays[0].shape[1:]), np.float32)
+    return torch.from_numpy(np.concatenate(arrays, out=whole, casting="same_kind"))

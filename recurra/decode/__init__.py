@@ -1,5 +1,30 @@
 """Decoding: from a core that predicts to the symbols it says."""
 
+from recurra.decode.automaton import Automaton
+from recurra.decode.beam import Beam, Hypotheses, beam_search
+from recurra.decode.constraints import Constraint, Length, Never, NoRepeat, Only, Prefix
+from recurra.decode.penalties import LengthPenalty, coverage_penalty, mean, total, wu
 from recurra.decode.sampling import Sampling, sample
+from recurra.decode.stream import greedy, spoken
 
-__all__ = ["Sampling", "sample"]
+__all__ = [
+    "Automaton",
+    "Beam",
+    "Constraint",
+    "Hypotheses",
+    "Length",
+    "LengthPenalty",
+    "Never",
+    "NoRepeat",
+    "Only",
+    "Prefix",
+    "Sampling",
+    "beam_search",
+    "coverage_penalty",
+    "greedy",
+    "mean",
+    "sample",
+    "spoken",
+    "total",
+    "wu",
+]

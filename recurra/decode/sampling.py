@@ -1,14 +1,16 @@
 """Drawing symbols from a core, one at a time."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from recurra.errors import NumericError, UsageError
+from recurra.decode.constraints import Constraint, Never
+from recurra.decode.stream import Step, begin, stepping, stream
+from recurra.errors import UsageError
 from recurra.layers import Core
 
 __all__ = ["Sampling", "sample"]
@@ -25,6 +27,8 @@ class Sampling:
         top_k: keep the k most probable; 0 keeps all.
         top_p: keep the fewest that together have this probability (Holtzman et al. 2020); 1 keeps all.
         min_p: keep those with at least this share of the highest probability (Nguyen et al. 2024); 0 keeps all.
+        typical: keep the fewest that together have this probability, those first whose surprise is nearest to the expected one
+            (Meister et al. 2023, arXiv:2202.00666); 1 keeps all.
 
     Example:
         >>> Sampling(top_k=2).probabilities(torch.tensor([[0.0, 2.0, 1.0]]))
@@ -36,6 +40,7 @@ class Sampling:
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
+    typical: float = 1.0
 
     def __post_init__(self) -> None:
         fine = {
@@ -44,6 +49,7 @@ class Sampling:
             "top_k": self.top_k >= 0,
             "top_p": 0 < self.top_p <= 1,
             "min_p": 0 <= self.min_p <= 1,
+            "typical": 0 < self.typical <= 1,
         }
         wanted = {
             "repetition": "0.01 to 100",
@@ -51,6 +57,7 @@ class Sampling:
             "top_k": "0 or more",
             "top_p": "above 0, up to 1",
             "min_p": "0 to 1",
+            "typical": "above 0, up to 1",
         }
         for field in fields(self):
             if not fine[field.name]:
@@ -76,6 +83,14 @@ class Sampling:
         if self.min_p > 0:
             p = logits.softmax(-1)
             logits = logits.masked_fill(p < self.min_p * p.amax(-1, keepdim=True), -torch.inf)
+        if self.typical < 1:
+            surprise = -logits.log_softmax(-1)
+            p = (-surprise).exp()
+            expected = (p * surprise.where(p > 0, 0)).sum(-1, keepdim=True)
+            places = (surprise - expected).abs().argsort(-1)
+            ordered = p.gather(-1, places)
+            before = ordered.cumsum(-1) - ordered
+            logits = logits.masked_fill((before >= self.typical).gather(-1, places.argsort(-1)), -torch.inf)
         return logits.softmax(-1)
 
 
@@ -86,23 +101,24 @@ def sample(
     sampling: Sampling,
     generator: torch.Generator,
     never: tuple[int, ...] = (),
-    step: Callable[[Tensor, Any], tuple[Tensor, Any]] | None = None,
+    step: Step | None = None,
+    *,
+    steps: int | None = None,
+    end: int | None = None,
+    state: Any = None,
+    memory: Any = None,
+    constraints: Sequence[Constraint] = (),
 ) -> Iterator[Tensor]:
-    """Yield symbols (B,) without end, each drawn after the `prompt` (B, T > 0) and all drawn before.
+    """Yield symbols (B,), each drawn after the `prompt` (B, T > 0) and all drawn before; without end, unless told where.
 
     The state is carried from symbol to symbol, so each costs the same. `never` names symbols that are not drawn. `step` stands
-    in for the core's own: its stepper, for example. Logits that are no numbers are a NumericError.
+    in for the core's own: its stepper, for example. The others are those of :func:`greedy`: a row that has said `end` goes on
+    saying it. Logits that are no numbers are a NumericError.
     """
-    step = step or core.step
-    forbidden = torch.tensor(never, dtype=torch.long, device=prompt.device)
-    every, state = core.sequence(prompt)
-    logits = every[:, -1]
-    seen = torch.zeros_like(logits, dtype=torch.bool).scatter(1, prompt, value=True)
-    while True:
-        if not bool((logits < torch.inf).all()):
-            raise NumericError("the model's predictions are not finite: its training diverged; train anew with a lower lr")
-        probabilities = sampling.probabilities(logits.index_fill(1, forbidden, -torch.inf), seen)
-        symbol = torch.multinomial(probabilities, 1, generator=generator)
-        yield symbol[:, 0]
-        seen = seen.scatter(1, symbol, value=True)
-        logits, state = step(symbol[:, 0], state)
+
+    def draw(logits: Tensor, seen: Tensor) -> Tensor:
+        return torch.multinomial(sampling.probabilities(logits, seen), 1, generator=generator)[:, 0]
+
+    start = begin(core, prompt, state, memory)
+    every = (Never(never), *constraints) if never else constraints
+    yield from stream(step or stepping(core, memory), start, prompt, draw, every, steps=steps, end=end)

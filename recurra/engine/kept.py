@@ -58,8 +58,8 @@ def _key(*parts: object) -> str:
 def _sources() -> str:
     """The hash of what makes graphs from a cell."""
     root = resources.files("recurra")
-    engine = sorted((path for path in (root / "engine").iterdir() if path.name.endswith(".py")), key=lambda path: path.name)
-    files = [*engine, root / "wirings.py", root / "cells" / "cell.py"]
+    made = (path for folder in ("engine", "wirings") for path in (root / folder).iterdir() if path.name.endswith(".py"))
+    files = [*sorted(made, key=str), root / "cells" / "cell.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

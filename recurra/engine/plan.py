@@ -7,7 +7,7 @@ from recurra.cells import Cell
 from recurra.cells.cell import Width
 from recurra.engine.trace import Graph, Traced
 from recurra.engine.vector import Untraceable
-from recurra.wirings import as_map
+from recurra.wirings.wiring import as_map
 
 __all__ = ["MapPlan", "Plan", "Segment", "Stage", "Vector", "plan"]
 

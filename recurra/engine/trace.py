@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from recurra.cells import Cell
 from recurra.cells.cell import Map, Width
 from recurra.engine.vector import LOWERED, Untraceable
-from recurra.wirings import as_map, parts_class
+from recurra.wirings.wiring import as_map, parts_class
 
 __all__ = ["Graph", "Op", "Traced", "trace"]
 
@@ -299,7 +299,7 @@ def _value(ops: _Ops, node: Node, value: Callable[[Any], Value]) -> Value:
         raise Untraceable("step uses a tensor of its own; wanted a number, a gate, a vector or a state")
     space, _, rest = str(node.target).partition(".")
     name = SAME.get(called := rest.partition(".")[0], called)
-    if node.meta["val"].dtype not in KINDS:
+    if node.meta["val"].dtype not in KINDS and name not in (*FILLED, "where"):  # a choice of two whole constants is a number
         raise Untraceable(f"step makes numbers of {node.meta['val'].dtype} by {node.target}, which are not compiled")
     if name in SILENT:
         return value(node.args[0])

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from recurra.engine import functions
+
 if TYPE_CHECKING:
     from recurra.engine.trace import Graph, Value
 
@@ -359,12 +361,15 @@ LOWERED: dict[str, tuple[int, Callable[..., str]]] = {
     "abs": (1, _call("fabs")),
     "add": (2, _two("fadd")),
     "clamp": (3, lambda code, x, low, high: code.call("minimum", code.call("maximum", x, low), high)),
+    "cos": (1, functions.cos),
     "div": (2, _two("fdiv")),
     "eq": (2, _compare("oeq")),
     "exp": (1, Code.exp),
     "ge": (2, _compare("oge")),
     "gt": (2, _compare("ogt")),
     "le": (2, _compare("ole")),
+    "log": (1, functions.log),
+    "log1p": (1, functions.log1p),
     "logical_and": (2, _tests("and")),
     "logical_not": (1, lambda code, x: code.op(f"xor <{code.lanes.width} x i1> {x}, splat (i1 true)")),
     "logical_or": (2, _tests("or")),
@@ -379,6 +384,7 @@ LOWERED: dict[str, tuple[int, Callable[..., str]]] = {
     "rsqrt": (1, lambda code, x: _inverse(code, code.call("sqrt", x))),
     "sigmoid": (1, Code.sigmoid),
     "sign": (1, Code.sign),
+    "sin": (1, functions.sin),
     "sqrt": (1, _call("sqrt")),
     "sub": (2, _two("fsub")),
     "tanh": (1, Code.tanh),

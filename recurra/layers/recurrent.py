@@ -17,7 +17,9 @@ from recurra.engine.engine import Job
 from recurra.engine.precision import Kind
 from recurra.engine.slices import run_in_slices
 from recurra.errors import ShapeError, UsageError
-from recurra.wirings import Weights, Wiring, as_map
+from recurra.layers.core import describe, given
+from recurra.wirings import Weights, Wiring
+from recurra.wirings.wiring import as_map
 
 __all__ = ["Recurrent"]
 
@@ -72,6 +74,7 @@ class Recurrent(nn.Module):
         if not 0 <= weight_drop < 1:
             raise UsageError(f"weight_drop is {weight_drop}; wanted 0 to below 1")
         self.cell, self.wiring, self.memory, self.weight_drop = cell, wiring, memory, weight_drop
+        self._drops = weight_drop > 0  # torch.compile makes numbers dynamic, and compiles twice where one decides
         self.engine = engine or choose(cell, wiring)
         if not self.engine.takes(cell, wiring):
             raise UsageError(f"engine {self.engine.name} does not run {cell} wired by {type(wiring).__name__}")
@@ -125,8 +128,7 @@ class Recurrent(nn.Module):
 
         `noise` gives each input that the cell declares as such, of a shape that broadcasts to (B, T, H); of masks it may.
         """
-        way = run_in_slices if self.memory == "low" else run
-        return way(self.engine, self.cell, self.wiring, self._dropped(), self._job(x, state, lengths, resets, noise))
+        return self.run(self.dropped(), self.job(x, state, lengths, resets, noise))
 
     sequence = forward
 
@@ -136,9 +138,9 @@ class Recurrent(nn.Module):
         masks = self._noise(noise, x, len(x), self.wiring.units, *self.wiring.extent(x[:, None]))
         if not isinstance(state, self.cell.State):
             raise ShapeError(
-                f"state is {_describe(state)}; wanted {self.cell.State.__qualname__}, as initial({len(x)}) gives it"
+                f"state is {describe(state)}; wanted {self.cell.State.__qualname__}, as initial({len(x)}) gives it"
             )
-        weights = self._dropped()
+        weights = self.dropped()
         [gates] = self.wiring.project(self.cell, weights, x[:, None])
         return self.cell.step(gates, state, self.wiring.bind(self.cell, weights, masks))
 
@@ -151,34 +153,44 @@ class Recurrent(nn.Module):
 
     def states(self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None) -> Any:
         """The state after every step: each field (B, T, H). For looking inside; it always runs in Python."""
-        steps = Fold().steps(self.cell, self.wiring, self._dropped(), self._job(x, state, lengths, resets, None))
-        every = [state for _, state in steps]
-        return states.map(lambda *fields: torch.stack(fields, dim=1), every[0], *every[1:])
+        return self.run_states(self.dropped(), self.job(x, state, lengths, resets))
 
     def extra_repr(self) -> str:
         low = ", memory=low" if self.memory == "low" else ""
         drop = f", weight_drop={self.weight_drop}" if self.weight_drop else ""
         return f"{self.cell}, {self.wiring}, engine={self.engine.name}{low}{drop}"
 
-    def _job(
-        self, x: Tensor, state: Any, lengths: Tensor | None, resets: Tensor | None, noise: Mapping[str, Tensor] | None
+    def job(
+        self,
+        x: Tensor,
+        state: Any = None,
+        lengths: Tensor | None = None,
+        resets: Tensor | None = None,
+        noise: Mapping[str, Tensor] | None = None,
     ) -> Job:
+        """What is to be run for the arguments of a call: checked, the masks drawn."""
         self.wiring.check(x)
         ragged.check(x, lengths, resets)
         extent = self.wiring.extent(x)
         masks = self._noise(noise, x, *x.shape[:2], self.wiring.units, *extent)
-        start = self.initial(x.shape[0], *extent)
-        if state is None:
-            state = start
-        elif type(state) is not type(start) or any(a.shape != b.shape for a, b in zip(state, start, strict=True)):
-            raise ShapeError(f"state is {_describe(state)}; wanted {_describe(start)}")
+        state = given(state, self.initial(x.shape[0], *extent))
         lengths, resets = (None if part is None else part.to(x.device) for part in (lengths, resets))
         return Job(x, state, lengths, resets, masks)
 
-    def _dropped(self) -> Weights:
+    def run(self, weights: Weights, job: Job) -> tuple[Tensor, Any]:
+        """Run a job with these weights."""
+        way = run_in_slices if self.memory == "low" else run
+        return way(self.engine, self.cell, self.wiring, weights, job)
+
+    def run_states(self, weights: Weights, job: Job) -> Any:
+        """The state after every step of a job with these weights."""
+        every = [state for _, state in Fold().steps(self.cell, self.wiring, weights, job)]
+        return states.map(lambda *fields: torch.stack(fields, dim=1), every[0], *every[1:])
+
+    def dropped(self) -> Weights:
         """The weights, those of maps inside the step under this call's mask."""
         weights = self.weights
-        if not (self.training and self.weight_drop):
+        if not (self._drops and self.training):
             return weights
         return dict(weights) | {
             name: F.dropout(weights[name], self.weight_drop) for name in (f"{name}_weight" for name in self.cell.maps)
@@ -186,6 +198,8 @@ class Recurrent(nn.Module):
 
     def _noise(self, given: Mapping[str, Tensor] | None, x: Tensor, *shape: int) -> Mapping[str, Tensor]:
         """The noise of a call, given or drawn, broadcast to `shape`."""
+        if not self.cell.noise and not given:
+            return {}
         given = given or {}
         masks = {name: mask for name, mask in self.cell.masks.items() if name not in given}
         if given.keys() | masks.keys() != set(self.cell.noise):
@@ -221,12 +235,3 @@ def _check(cell: Cell) -> None:
         hash(cell)
     except TypeError:
         raise UsageError(f"{cell} cannot be hashed; wanted fields that are values, such as tuples for lists") from None
-
-
-def _describe(state: Any) -> str:
-    if isinstance(state, Tensor):
-        return str(tuple(state.shape))
-    fields = getattr(state, "_fields", None)
-    if fields is None:
-        return type(state).__name__
-    return f"{type(state).__qualname__}({', '.join(f'{n} {_describe(p)}' for n, p in zip(fields, state, strict=True))})"

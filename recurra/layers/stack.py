@@ -1,7 +1,7 @@
 """Layers on top of each other."""
 
 from collections.abc import Sequence
-from typing import Any, cast, final
+from typing import Any, Literal, cast, final
 
 from torch import Tensor, nn
 
@@ -9,6 +9,7 @@ from recurra.engine import Stepper
 from recurra.engine.precision import Kind
 from recurra.errors import ShapeError, UsageError
 from recurra.layers.core import Core
+from recurra.layers.dropout import Dropout
 from recurra.lengths import cut
 
 __all__ = ["Stack", "StackStepper"]
@@ -18,11 +19,15 @@ __all__ = ["Stack", "StackStepper"]
 class Stack(nn.Module):
     r"""Recurrent layers on top of each other; each reads the outputs of the one below.
 
-    .. math:: y^{(l)} = \mathrm{layer}_l(\mathrm{dropout}(y^{(l-1)})) \; [\, + \; y^{(l-1)} \text{ with residual} \,]
+    .. math:: y^{(l)} = \mathrm{layer}_l(d_l \odot y^{(l-1)}) \; [\, + \; y^{(l-1)} \text{ with residual} \,]
 
     Args:
         layers: cores, the lowest first; a `Bidirectional` too, but then the stack cannot be stepped.
         dropout: share of each layer's outputs set to zero in training, the last layer's excepted.
+        input_dropout: the same of x.
+        output_dropout: the same of the last layer's outputs.
+        variational: each of the three draws one mask for all of a row's steps in a call, instead of one for every step (Gal &
+            Ghahramani 2016, arXiv:1512.05287); see :class:`~recurra.layers.Dropout`.
         residual: add what a layer reads, before dropout, to its output, wherever the two are of the same size.
 
     Shapes: x (B, T, I), y (B, T, H of the last layer); the state is the tuple of the layers' states.
@@ -37,13 +42,22 @@ class Stack(nn.Module):
         (torch.Size([2, 7, 4]), torch.Size([2, 5]))
     """
 
-    def __init__(self, *layers: nn.Module, dropout: float = 0.0, residual: bool = False) -> None:
+    def __init__(
+        self,
+        *layers: nn.Module,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        output_dropout: float = 0.0,
+        variational: bool = False,
+        residual: bool = False,
+    ) -> None:
         super().__init__()
         if not layers:
             raise UsageError("Stack() has no layers; wanted at least one")
-        if not 0 <= dropout <= 1:
-            raise UsageError(f"dropout is {dropout}; wanted 0 to 1")
-        self.layers, self.dropout, self.residual = nn.ModuleList(layers), nn.Dropout(dropout), residual
+        self.layers, self.residual = nn.ModuleList(layers), residual
+        over: Literal["steps", "sequence"] = "sequence" if variational else "steps"
+        self.dropout, self.input_dropout = Dropout(dropout, over=over), Dropout(input_dropout, over=over)
+        self.output_dropout = Dropout(output_dropout, over=over)
 
     def initial(self, batch: int, *extent: int) -> tuple[Any, ...]:
         """The states that the layers start from."""
@@ -55,12 +69,12 @@ class Stack(nn.Module):
         """Run all layers along x."""
         after = []
         for k, (layer, before) in enumerate(zip(self.layers, self._before(state), strict=True)):
-            y, end = layer(self.dropout(x) if k else x, before, lengths, resets)
+            y, end = layer(self._dropped(k, x), before, lengths, resets)
             x = _joined(y, x, self.residual)
             after.append(end)
         if self.residual and lengths is not None:
             x = cut(x, lengths)  # the inputs that were added reach behind a row's end
-        return x, tuple(after)
+        return self.output_dropout(x), tuple(after)
 
     sequence = forward
 
@@ -68,10 +82,10 @@ class Stack(nn.Module):
         """One step of all layers; a stack is stepped as it is trained or evaluated, dropout included."""
         after = []
         for k, (layer, before) in enumerate(zip(self._cores(), self._before(state), strict=True)):
-            y, end = layer.step(self.dropout(x) if k else x, before, memory)
+            y, end = layer.step(self._dropped(k, x[:, None])[:, 0], before, memory)
             x = _joined(y, x, self.residual)
             after.append(end)
-        return x, tuple(after)
+        return self.output_dropout(x[:, None])[:, 0], tuple(after)
 
     def stepper(self, weights: Kind = "full") -> "StackStepper":
         """This stack one step at a time, from packed snapshots of its weights; `weights` as those of a layer's stepper."""
@@ -86,13 +100,18 @@ class Stack(nn.Module):
         """Every layer's state after every step, each field (B, T, H)."""
         every = []
         for k, (layer, before) in enumerate(zip(self._cores(), self._before(state), strict=True)):
-            below = self.dropout(x) if k else x
+            below = self._dropped(k, x)
             every.append(cast("Any", layer).states(below, before, lengths, resets))
             x = _joined(layer.sequence(below, before, lengths, resets)[0], x, self.residual)
         return tuple(every)
 
     def extra_repr(self) -> str:
         return f"residual={self.residual}"
+
+    def _dropped(self, k: int, x: Tensor) -> Tensor:
+        """What layer k reads."""
+        dropout = self.dropout if k else self.input_dropout
+        return cast("Tensor", dropout(x))
 
     def _before(self, state: Any) -> Sequence[Any]:
         return [None] * len(self.layers) if state is None else _parts(state, len(self.layers))

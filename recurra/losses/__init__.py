@@ -1,5 +1,6 @@
 """Losses: what training makes small."""
 
+from recurra.losses.activations import activation_penalty, slowness_penalty
 from recurra.losses.likelihoods import (
     LIKELIHOODS,
     Absolute,
@@ -23,5 +24,7 @@ __all__ = [
     "Quantiles",
     "Squared",
     "StudentT",
+    "activation_penalty",
     "likelihood",
+    "slowness_penalty",
 ]

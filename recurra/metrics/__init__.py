@@ -15,10 +15,12 @@ from recurra.metrics.naive import (
     seasonal_mean,
     seasonal_naive,
 )
+from recurra.metrics.student import FewMean, few_mean, student_quantile
 
 __all__ = [
     "Baseline",
     "Difference",
+    "FewMean",
     "ForecastTotals",
     "KneserNey",
     "Mean",
@@ -28,10 +30,12 @@ __all__ = [
     "carried",
     "diebold_mariano",
     "drift",
+    "few_mean",
     "mean_so_far",
     "no_skill",
     "repeat_last",
     "seasonal_growth",
     "seasonal_mean",
     "seasonal_naive",
+    "student_quantile",
 ]

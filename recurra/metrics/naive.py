@@ -1,6 +1,7 @@
 """The forecasts that anybody can make: what a model has to beat."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,21 +28,20 @@ NaN among the values are what nobody saw: see `carried`.
 """
 
 
-def baselines(season: int, seasons: int = 7) -> dict[str, Baseline]:
-    """What stands beside every forecast, by the name that tables show; those with a season only where it is above 1.
+def baselines(*cycles: int, seasons: int = 7) -> dict[str, Baseline]:
+    """What stands beside every forecast, by the name that tables show; three for each cycle of more than one step.
 
     Example:
         >>> list(baselines(12, seasons=3))[2:]
         ['mean so far', 'seasonal naive 12', 'mean of 3 seasons of 12', 'seasonal naive 12 x growth']
     """
-    always: dict[str, Baseline] = {"repeat last": repeat_last, "drift": drift, "mean so far": mean_so_far}
-    if season < 2:
-        return always
-    return always | {
-        f"seasonal naive {season}": lambda *known: seasonal_naive(*known, season=season),
-        f"mean of {seasons} seasons of {season}": lambda *known: seasonal_mean(*known, season=season, seasons=seasons),
-        f"seasonal naive {season} x growth": lambda *known: seasonal_growth(*known, season=season),
-    }
+    found: dict[str, Baseline] = {"repeat last": repeat_last, "drift": drift, "mean so far": mean_so_far}
+    for season in cycles:
+        if season > 1:
+            found[f"seasonal naive {season}"] = partial(seasonal_naive, season=season)
+            found[f"mean of {seasons} seasons of {season}"] = partial(seasonal_mean, season=season, seasons=seasons)
+            found[f"seasonal naive {season} x growth"] = partial(seasonal_growth, season=season)
+    return found
 
 
 def repeat_last(values: Floats, origins: ArrayLike, horizon: int) -> Floats:

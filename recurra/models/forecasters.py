@@ -1,7 +1,7 @@
 """Networks that forecast: from a stretch of history to what follows it."""
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol, final
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, Protocol, final
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ __all__ = [
     "Segments",
     "Sizes",
     "Transformer",
+    "Vectors",
 ]
 
 Normalisation = Literal["none", "last", "mean", "level"]
@@ -83,6 +84,7 @@ class Forecaster(nn.Module):
         normalisation: what the history is seen relative to.
         joint: read all targets at once; else each is a row of its own, and the network learns from all of them.
         mask: tell the network which values were observed.
+        words: makes vectors of the categories among the covariates.
 
     Shapes: a `SeriesBatch` of B windows, L steps and C targets -> `Forecast`.
     """
@@ -95,9 +97,10 @@ class Forecaster(nn.Module):
         *,
         joint: bool = False,
         mask: bool = False,
+        words: "Vectors | None" = None,
     ) -> None:
         super().__init__()
-        self.network, self.likelihood = network, likelihood
+        self.network, self.likelihood, self.words = network, likelihood, words
         self.normalisation, self.joint, self.mask = normalisation, joint, mask
 
     def forward(self, window: SeriesBatch) -> Forecast:
@@ -154,7 +157,9 @@ class Forecaster(nn.Module):
         targets = window.x.shape[2]
         rows = 1 if self.joint else targets
         x, seen = self._apart((window.x - centre) / spread), self._apart(window.seen.to(window.x.dtype))
-        past, known, static = (part.repeat_interleave(rows, 0) for part in (window.past, window.known, window.static))
+        parts = {"past": window.past, "known": window.known, "static": window.static}
+        parts = parts if self.words is None else {kind: self.words(kind, part) for kind, part in parts.items()}
+        past, known, static = (part.repeat_interleave(rows, 0) for part in parts.values())
         past = torch.cat([past, seen], dim=2) if self.mask else past
         channel = torch.arange(rows, device=x.device).repeat(len(window.x))
         return Rows(x, past, known, static, channel)
@@ -166,6 +171,50 @@ class Forecaster(nn.Module):
     def _whole(self, raw: Tensor, batch: int) -> Tensor:
         """(R, H, V, N) -> (B, H, C, N)."""
         return raw if self.joint else raw.view(batch, -1, *raw.shape[1::2]).transpose(1, 2)
+
+
+@final
+class Vectors(nn.Module):
+    """Columns that hold the places of categories become learnt vectors; place 0 is any category that was not learnt.
+
+    The vector of place 0 is learnt, too: in training each column of a window is taken for unknown once in fifty times.
+
+    Args:
+        categories: for each kind of covariate the place of each such column, as a word, and how many categories it has.
+
+    Example:
+        >>> Vectors({"past": {"1": 4}})("past", torch.tensor([[[0.5, 3.0]]])).shape  # a number, and a vector of three
+        torch.Size([1, 1, 4])
+    """
+
+    UNKNOWN = 0.02
+
+    def __init__(self, categories: Mapping[str, Mapping[str, int]]) -> None:
+        super().__init__()
+        self.kinds = nn.ModuleDict({kind: nn.ModuleDict(dict(map(_vector, each.items()))) for kind, each in categories.items()})
+
+    def width(self, kind: str, columns: int) -> int:
+        """How many columns become of these."""
+        return columns + sum(each.embedding_dim - 1 for each in self._columns(kind).values())
+
+    def forward(self, kind: str, values: Tensor) -> Tensor:
+        """Covariates (B, ..., K) of a kind -> (B, ..., K'): numbers first, then the vectors."""
+        found = self._columns(kind)
+        if not found:
+            return values
+        vectors = []
+        for place, vector in found.items():
+            code = values[..., int(place)].long()
+            if self.training:
+                known = torch.rand(len(code), *[1] * (code.dim() - 1), device=code.device) >= self.UNKNOWN
+                code = code * known
+            vectors.append(vector(code))
+        numbers = [k for k in range(values.shape[-1]) if str(k) not in found]
+        return torch.cat([values[..., numbers], *vectors], dim=-1)
+
+    def _columns(self, kind: str) -> dict[str, nn.Embedding]:
+        columns: Any = self.kinds[kind] if kind in self.kinds else {}  # noqa: SIM401 - a ModuleDict has no get
+        return dict(columns.items())
 
 
 @final
@@ -339,6 +388,12 @@ class Linear(nn.Module):
         s = self.sizes
         raw: Tensor = self.output(torch.cat([rows.x, rows.past], dim=2).flatten(1)).view(-1, s.horizon, s.values * s.parameters)
         return _with_ahead(raw, rows, self.ahead, s)
+
+
+def _vector(column: tuple[str, int]) -> tuple[str, nn.Embedding]:
+    """A vector for each category and one for what is unknown: half as wide as there are, and at most 16."""
+    place, count = column
+    return place, nn.Embedding(count + 1, min(16, 1 + count // 2))
 
 
 def _steps(rows: Rows, values: Tensor, channel: Tensor, first: int, last: int) -> Tensor:

@@ -1,15 +1,19 @@
 """The recurrent language model."""
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recurra.engine.precision import Kind
+from recurra.errors import UsageError
 from recurra.layers import Stack
 
 __all__ = ["LanguageModel"]
+
+UNKNOWN = 0
 
 
 @final
@@ -21,10 +25,13 @@ class LanguageModel(nn.Module):
     Args:
         symbols: V, the size of the vocabulary.
         embedding_size: I, the size of the vector that stands for a symbol.
-        stack: recurrent layers, I to `hidden_size`.
+        stack: recurrent layers, I to `hidden_size`; dropout of what goes in, between and out is theirs.
         hidden_size: H, the size of the stack's outputs.
-        dropout: share of the stack's outputs set to zero in training.
         tied: predict with the embedding matrix itself (Press & Wolf 2017), through a map from H to I where they differ.
+        embedding_dropout: share of the symbols whose vectors are zero in a call in training, wherever they stand, the others
+            scaled to make up for it (Gal & Ghahramani 2016, arXiv:1512.05287); in predicting with a tied matrix none is.
+        word_dropout: share of the symbols that are read as the unknown one, 0, in training (Bowman et al. 2016,
+            arXiv:1511.06349); what is predicted stays as it is.
 
     Shapes: symbols (B, T) -> logits (B, T, V). It is a core over symbols: its state is the stack's.
 
@@ -37,12 +44,24 @@ class LanguageModel(nn.Module):
     """
 
     def __init__(
-        self, symbols: int, embedding_size: int, stack: Stack, hidden_size: int, *, dropout: float = 0.0, tied: bool = False
+        self,
+        symbols: int,
+        embedding_size: int,
+        stack: Stack,
+        hidden_size: int,
+        *,
+        tied: bool = False,
+        embedding_dropout: float = 0.0,
+        word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        for name, share in (("embedding_dropout", embedding_dropout), ("word_dropout", word_dropout)):
+            if not 0 <= share < 1:
+                raise UsageError(f"{name} is {share}; wanted 0 to below 1")
+        self.embedding_dropout, self.word_dropout = embedding_dropout, word_dropout
         self.embedding = nn.Embedding(symbols, embedding_size)
         nn.init.normal_(self.embedding.weight, std=0.5 if not tied else embedding_size**-0.5)
-        self.stack, self.dropout = stack, nn.Dropout(dropout)
+        self.stack = stack
         self.narrow = nn.Linear(hidden_size, embedding_size) if tied and hidden_size != embedding_size else nn.Identity()
         self.output = nn.Linear(embedding_size if tied else hidden_size, symbols)
         nn.init.zeros_(self.output.bias)
@@ -57,15 +76,15 @@ class LanguageModel(nn.Module):
         self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, tuple[Any, ...]]:
         """Logits of the symbol after each, x (B, T) -> (B, T, V)."""
-        y, state = self.stack(self.embedding(x), state, lengths, resets)
-        return self.output(self.narrow(self.dropout(y))), state
+        y, state = self.stack(self._embedded(x), state, lengths, resets)
+        return self.output(self.narrow(y)), state
 
     sequence = forward
 
     def step(self, x: Tensor, state: Any, memory: Any = None) -> tuple[Tensor, tuple[Any, ...]]:
         """Logits of the next symbol, x (B,) -> (B, V)."""
-        y, state = self.stack.step(self.embedding(x), state, memory)
-        return self.output(self.narrow(self.dropout(y))), state
+        y, state = self.stack.step(self._embedded(x), state, memory)
+        return self.output(self.narrow(y)), state
 
     def stepper(self, weights: Kind = "full") -> Callable[[Tensor, Any], tuple[Tensor, tuple[Any, ...]]]:
         """`step` without dropout or a gradient, the stack by its stepper, from a snapshot of its weights in this form."""
@@ -77,6 +96,16 @@ class LanguageModel(nn.Module):
             return self.output(self.narrow(y)), state
 
         return step
+
+    def _embedded(self, x: Tensor) -> Tensor:
+        """The vectors of the symbols, some left out in training."""
+        if self.training and self.word_dropout:
+            x = x.masked_fill(torch.rand(x.shape, device=x.device) < self.word_dropout, UNKNOWN)
+        if not (self.training and self.embedding_dropout):
+            return cast("Tensor", self.embedding(x))
+        matrix = self.embedding.weight
+        kept = F.dropout(torch.ones_like(matrix[:, :1]), self.embedding_dropout)
+        return F.embedding(x, matrix * kept)
 
     @property
     def parameter_count(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.data import Series
+from recurra.data import Collection, Series
 from recurra.report.forecast import Panel, draw_forecast
 from recurra.tasks import forecast
 from recurra.tasks.runs import Run
@@ -21,13 +21,14 @@ BEFORE = 4
 def draw_predictions(run: Run, items: Sequence[Mapping[str, Any]], data: Any = None, out: Path | None = None) -> Path | None:
     """Draw what ``run.predict(data)`` gave, one panel for each series and target: ``forecast.svg`` in the run, or beside `out`.
 
-    Scores and sampled paths have no such picture: None.
+    Scores and sampled paths have no such picture: None. Where `data` are a collection, as ``run.predict(data).collection``
+    is, nothing is read again.
     """
     if not items or "forecast" not in items[0]:
         return None
     own = run.folder / "forecast.svg"
     path = own if out is None else out.with_name(f"{out.stem}{'-picture' if out.suffix == '.json' else ''}.svg")
-    collection = forecast.read(run, data)
+    collection = data if isinstance(data, Collection) else forecast.read(run, data)
     series, targets = {each.name: each for each in collection.series}, collection.roles.target
 
     def column(item: Mapping[str, Any]) -> tuple[str, str]:

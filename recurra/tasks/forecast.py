@@ -3,10 +3,9 @@
 import hashlib
 import io
 import math
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import polars
@@ -21,19 +20,20 @@ from recurra.data.table import parquet
 from recurra.errors import DataError, UsageError, near_miss
 from recurra.layers import Stack
 from recurra.losses import likelihood
-from recurra.metrics import ForecastTotals, baselines, carried, diebold_mariano, no_skill, seasonal_naive
-from recurra.models.forecasters import Autoregressive, Direct, Forecaster, Linear, Segments, Sizes, Transformer
+from recurra.metrics import ForecastTotals, Scales, baselines, carried, diebold_mariano, no_skill
+from recurra.models.forecasters import Autoregressive, Direct, Forecaster, Linear, Segments, Sizes, Transformer, Vectors
 from recurra.tasks import recipes
-from recurra.tasks.backtest import Covariates, Plan, Problem, Widths
+from recurra.tasks.backtest import Covariates, Problem, Widths
 from recurra.tasks.evaluation import Evaluation, Figure, Held
 from recurra.tasks.options import EvaluationOptions, Forecast, ForecastPrediction
+from recurra.tasks.plan import Plan
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
 from recurra.tasks.streaming import Stream, Told
-from recurra.tasks.telling import READ, crps, evenly, levels_of, measured_margins, negative_log, read_batches, tell
+from recurra.tasks.telling import READ, crps, evenly, levels_of, measured_margins, read_batches, score, tell
 from recurra.train import Look, Loss, Report
 
-__all__ = ["Prediction", "begin", "evaluate", "predict", "read", "setup", "stream", "train"]
+__all__ = ["Prediction", "Predictions", "begin", "evaluate", "predict", "read", "setup", "setup_of", "stream", "train"]
 
 Prediction = ForecastPrediction
 
@@ -59,7 +59,7 @@ def begin(options: Forecast, data: Any, out: Path | None) -> Run:
         "fingerprint": collection.fingerprint,
         "series": len(collection.series),
         "steps": sum(len(each.values) for each in collection.series),
-        "notes": list(collection.notes),
+        "notes": [*collection.notes, *problem.notes],
     }
     return Run.create(out, options, facts, {"series.json": problem.facts()} | ({FRAME: copy} if framed else {}))
 
@@ -72,7 +72,12 @@ def setup(options: Forecast, data: Any) -> Setup:
 
 def train(run: Run) -> Iterator[Report]:
     """Train, or go on from the newest checkpoint; yield a report for each look at the validation part."""
-    yield from recipes.train(_options(run), _setup(_problem(run)), run.folder)
+    yield from recipes.train(_options(run), setup_of(run), run.folder)
+
+
+def setup_of(run: Run) -> Setup:
+    """What a run trains, from the data that it learns from."""
+    return _setup(_problem(run))
 
 
 def _setup(problem: Problem) -> Setup:
@@ -80,7 +85,8 @@ def _setup(problem: Problem) -> Setup:
     torch.manual_seed(options.seed)
     model = _forecaster(options, problem.plan, problem.widths)
     device = next(model.parameters()).device
-    batches, looked = Shuffled(problem.part(0), options.batch, options.seed), problem.part(1)
+    learnt = problem.part(0)
+    batches, looked = Shuffled(learnt, options.batch, options.seed), problem.part(1, beside=learnt)
 
     def update(window: SeriesBatch, _: Any) -> Loss:
         return Loss(model.loss(window.to(device)), len(window.x))
@@ -118,6 +124,7 @@ def evaluate(run: Run, data: Any, chosen: EvaluationOptions) -> Evaluation:
     covered = ours.mean(f"coverage {_width(ours.levels)}")
     interval = ours.interval(f"coverage {_width(ours.levels)}", together)
     figures.append(Figure(f"coverage of the {options.band:.0%} band", covered.value, interval, {"as promised": options.band}))
+    held = _held(options.band, covered.value, interval)
     losses = {name: totals.losses(JUDGED) for name, totals in naive.items()}
     best = min(losses, key=lambda name: float(np.nanmean(losses[name])))
     verdict = no_skill(ours.losses(JUDGED), losses, together)
@@ -128,41 +135,60 @@ def evaluate(run: Run, data: Any, chosen: EvaluationOptions) -> Evaluation:
         verdict or told,
         f"{len(windows):,} origins, one every {every}, each {plan.horizon} ahead from {plan.window} before; "
         f"gap {options.gap}; trained once, before the first of them",
+        *([held] if held else []),
         *problem.collection.notes,
+        *problem.notes,
     ]
     where = "the test part" if data is None else problem.collection.source
     return Evaluation("forecast", where, tuple(figures), tuple(notes))
 
 
-def predict(run: Run, data: Any, options: ForecastPrediction) -> Iterator[Mapping[str, Any]]:
+@final
+class Predictions(Iterator[Mapping[str, Any]]):
+    """What is predicted, one mapping for each item.
+
+    Attributes:
+        collection: the data that were read for it.
+        notes: what was not known of them.
+    """
+
+    def __init__(self, items: Iterator[Mapping[str, Any]], collection: Collection, notes: tuple[str, ...]) -> None:
+        self.collection, self.notes, self._items = collection, notes, items
+
+    def __next__(self) -> Mapping[str, Any]:
+        return next(self._items)
+
+
+def predict(run: Run, data: Any, options: ForecastPrediction) -> Predictions:
     """The steps after each series; with `hold` the last ones, beside the truth; with `score` how strange each value was."""
     problem = _problem(run, data)
     model = _trained(run, problem)
     margins = _band(run, problem, model)
     if options.paths:
-        return _paths(model, problem, options)
-    if options.score:
-        return _scores(model, problem, margins)
-    return _forecasts(model, problem, margins, options.hold)
+        items = _paths(model, problem, options)
+    elif options.score:
+        items = _scores(model, problem, margins)
+    else:
+        items = _forecasts(model, problem, margins, options.hold)
+    return Predictions(items, problem.collection, () if data is None else problem.notes)
 
 
 def _forecasts(model: Forecaster, problem: Problem, margins: NDArray[np.float64], hold: int) -> Iterator[Mapping[str, Any]]:
     if not hold:
         _known_ahead(problem)
     windows, device = problem.ends(hold), next(model.parameters()).device
-    for k, window in enumerate(read_batches(windows, device, size=1)):
+    for start, window in zip(range(0, len(windows), READ), read_batches(windows, device), strict=True):
         told = tell(model, window, problem.options, margins)
-        where, first = windows.of[k], int(windows.origins[k])
-        series = problem.collection.series[where]
-        times = problem.series[where].times
-        for h in range(problem.plan.horizon):
-            for c, target in enumerate(problem.collection.roles.target):
-                if hold and first + h >= len(series.values):
-                    continue
-                row = {"series": series.name, "time": _stamp(times[first + h]), "target": target}
-                low, high = told.quantiles[0, h, c, 0], told.quantiles[0, h, c, -1]
-                row |= {"forecast": told.point[0, h, c], "lower": low, "upper": high}
-                yield row | ({"true": series.values[first + h, c] if series.observed[first + h, c] else None} if hold else {})
+        for k in range(len(window.x)):
+            where, first = windows.of[start + k], int(windows.origins[start + k])
+            series, times = problem.collection.series[where], problem.series[where].times
+            for h in range(min(problem.plan.horizon, len(series.values) - first) if hold else problem.plan.horizon):
+                for c, target in enumerate(problem.collection.roles.target):
+                    row = {"series": series.name, "time": _stamp(times[first + h]), "target": target}
+                    low, high = told.quantiles[k, h, c, 0], told.quantiles[k, h, c, -1]
+                    row |= {"forecast": told.point[k, h, c], "lower": low, "upper": high}
+                    true = series.values[first + h, c] if hold and series.observed[first + h, c] else None
+                    yield row | ({"true": true} if hold else {})
 
 
 def _scores(model: Forecaster, problem: Problem, margins: NDArray[np.float64]) -> Iterator[Mapping[str, Any]]:
@@ -172,17 +198,16 @@ def _scores(model: Forecaster, problem: Problem, margins: NDArray[np.float64]) -
     """
     windows, device = problem.whole(beyond=True), next(model.parameters()).device
     for start, window in zip(range(0, len(windows), READ), read_batches(windows, device), strict=True):
-        told = tell(model, window, problem.options, margins)
-        nats = negative_log(model, window, problem.options)
+        told, nats = score(model, window, problem.options, margins)
         for k in range(len(window.x)):
             series = problem.collection.series[windows.of[start + k]]
             row = windows.origins[start + k]
             for c, target in enumerate(problem.collection.roles.target):
                 value, (low, middle, high) = series.values[row, c], _three(told.quantiles[k, 0, c])
-                score = abs(value - middle) / max((high - low) / 2, 1e-12 * max(1.0, abs(middle)))
+                strange = abs(value - middle) / max((high - low) / 2, 1e-12 * max(1.0, abs(middle)))
                 seen = bool(series.observed[row, c])
                 item = {"series": series.name, "time": _stamp(series.times[row]), "target": target}
-                item |= {"value": value if seen else None, "expected": middle, "score": score if seen else None}
+                item |= {"value": value if seen else None, "expected": middle, "score": strange if seen else None}
                 yield item | ({} if nats is None else {"nats": float(nats[k, c]) if seen else None})
 
 
@@ -218,47 +243,67 @@ class Shuffled:
         return self.windows.at(self._order[number * self.batch : (number + 1) * self.batch])
 
 
+@final
+class Truth:
+    """What came true at the windows of a problem, on the scale of the data, and what its errors are measured by."""
+
+    def __init__(self, problem: Problem, windows: Windows) -> None:
+        series, self._windows, self._horizon = problem.collection.series, windows, problem.plan.horizon
+        self._values = np.concatenate([each.values for each in series])
+        self._observed = np.concatenate([each.observed for each in series])
+        self._first = np.cumsum([0, *(len(each.values) for each in series[:-1])])
+        self._units = Scales(*(np.stack(each) for each in zip(*problem.units, strict=True)))
+
+    def __call__(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_], Scales]:
+        """(N, H, C) values and whether they were observed, and the scales (N, C), of the windows of these numbers."""
+        of = self._windows.of[numbers]
+        rows = (self._first[of] + self._windows.origins[numbers])[:, None] + np.arange(self._horizon)
+        return self._values[rows], self._observed[rows], Scales(*(unit[of] for unit in self._units))
+
+
 def _measured(model: Forecaster, problem: Problem, windows: Windows, margins: NDArray[np.float64]) -> ForecastTotals:
-    totals, device = ForecastTotals(levels_of(problem.options)), next(model.parameters()).device
-    for numbers in _by_series(windows):
-        [window] = read_batches(windows, device, numbers)
+    totals, truth = ForecastTotals(levels_of(problem.options)), Truth(problem, windows)
+    batches = read_batches(windows, next(model.parameters()).device)
+    for numbers, window in zip(_together(windows), batches, strict=True):
         told = tell(model, window, problem.options, margins)
-        truth, seen = _truth(problem, windows, numbers)
-        units = problem.units[windows.of[numbers[0]]]
-        totals.add(told.point, truth, units, observed=seen, quantiles=told.quantiles)
+        true, seen, units = truth(numbers)
+        totals.add(told.point, true, units, observed=seen, quantiles=told.quantiles)
     return totals
 
 
 def _naive(problem: Problem, windows: Windows) -> dict[str, ForecastTotals]:
     """The same figures of forecasts that anybody can make; a point is a distribution whose quantiles all lie there."""
-    levels, horizon = levels_of(problem.options), problem.plan.horizon
-    forecasts = baselines(problem.plan.season)
-    week = problem.collection.step.week
-    if week > problem.plan.season:  # days are alike, and so are Mondays
-        forecasts[f"seasonal naive {week}"] = partial(seasonal_naive, season=week)
+    levels, horizon, truth = levels_of(problem.options), problem.plan.horizon, Truth(problem, windows)
+    forecasts = baselines(*problem.plan.seasons)
     found = {name: ForecastTotals(levels) for name in forecasts}
     values = [carried(each.values, each.observed) for each in problem.collection.series]
-    for numbers in _by_series(windows):
-        which = windows.of[numbers[0]]
-        truth, seen = _truth(problem, windows, numbers)
+    for numbers in _together(windows):
+        true, seen, units = truth(numbers)
+        of, origins = windows.of[numbers], windows.origins[numbers]
+        alike = np.split(np.arange(len(numbers)), np.flatnonzero(np.diff(of)) + 1)  # those of one series
         for name, forecast in forecasts.items():
-            told = forecast(values[which], windows.origins[numbers], horizon)
+            told = np.concatenate([forecast(values[of[some[0]]], origins[some], horizon) for some in alike])
             quantiles = np.broadcast_to(told[..., None], (*told.shape, len(levels)))
-            found[name].add(told, truth, problem.units[which], observed=seen, quantiles=quantiles)
+            found[name].add(told, true, units, observed=seen, quantiles=quantiles)
     return found
 
 
-def _by_series(windows: Windows) -> Iterator[NDArray[np.int64]]:
-    """Numbers of windows, at most READ at a time, of one series each."""
-    for numbers in np.split(np.arange(len(windows)), np.flatnonzero(np.diff(windows.of)) + 1):
-        for k in range(0, len(numbers), READ):
-            yield numbers[k : k + READ]
+def _together(windows: Windows) -> Iterator[NDArray[np.int64]]:
+    """The numbers of the windows that `read_batches` reads side by side."""
+    for k in range(0, len(windows), READ):
+        yield np.arange(k, min(k + READ, len(windows)))
 
 
-def _truth(problem: Problem, windows: Windows, numbers: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    series = problem.collection.series[windows.of[numbers[0]]]
-    rows = windows.origins[numbers][:, None] + np.arange(problem.plan.horizon)
-    return series.values[rows], series.observed[rows]
+def _held(band: float, covered: float, interval: tuple[float, float]) -> str:
+    """What to say where the band surely holds another share than it promises."""
+    low, high = interval
+    if not (high < band or low > band):
+        return ""
+    kind = "wilder" if high < band else "calmer"
+    return (
+        f"the {band:.0%} band held {covered:.0%} ({low:.0%} to {high:.0%}): "
+        f"what was measured is {kind} than the validation part, on which the band was fitted"
+    )
 
 
 def _with_cost(figure: Figure, weights: str, ours: ForecastTotals, full: ForecastTotals, overlap: int) -> Figure:
@@ -304,12 +349,16 @@ def _width(levels: tuple[float, ...]) -> str:
     return f"{levels[-1] - levels[0]:g}"
 
 
-def _read(options: Forecast, data: Any) -> Collection:
+def _read(options: Forecast, data: Any, words: Sequence[str] = ()) -> Collection:
     if data is None:
         return air_passengers()
     columns = {name: tuple(filter(None, getattr(options, name).split(","))) for name in ("target", "past", "known", "static")}
     roles = Roles(time=options.time, id=options.id, **columns)
-    collection = read_series(data, roles, encoding=options.encoding, missing=options.missing, resample=options.resample)
+    named = [*filter(None, options.categories.split(",")), *words]
+    if odd := [name for name in named if name not in (*roles.past, *roles.known, *roles.static)]:
+        raise UsageError(f"categories={odd[0]}: wanted covariates, of past=, known= or static=")
+    how = {"encoding": options.encoding, "missing": options.missing, "resample": options.resample}
+    collection = read_series(data, roles, **how, categories=named)
     if not options.rows:
         return collection
     return collection._replace(series=tuple(_first(each, options.rows) for each in collection.series))
@@ -323,7 +372,7 @@ def _first(series: Series, rows: int) -> Series:
 def read(run: Run, data: Any = None) -> Collection:
     """The series of a file or a data frame as the run reads them; None: those that it learnt from."""
     if data is not None:
-        return _read(_options(run), data)
+        return _read(_options(run), data, run.read("series.json").get("categories", ()))
     facts = run.facts["data"]
     source = run.folder / FRAME if facts["source"] == FRAME else Path(facts["source"])
     collection = _read(_options(run), None if facts["embedded"] else source)
@@ -334,7 +383,7 @@ def read(run: Run, data: Any = None) -> Collection:
 def stream(run: Run, series: str = "") -> Stream:
     """The run, one observation at a time; `series` names the one whose scale is meant, where there are several."""
     options, facts = _options(run), run.read("series.json")
-    plan, widths = Plan(**facts["plan"]), Widths(**facts["widths"])
+    plan, widths = Plan.kept(facts["plan"]), Widths(**facts["widths"])
     if options.past or options.known or options.static:
         raise UsageError(f"{run.folder}: it reads covariates; a stream has targets and the calendar alone")
     known = facts["series"]
@@ -362,13 +411,18 @@ def _forecaster(o: Forecast, plan: Plan, widths: Widths) -> Forecaster:
     targets = widths.targets
     spoken = likelihood(o.loss, levels_of(o))
     mask = o.missing == "mask"
+    words = Vectors(widths.categories) if widths.categories else None
+    past, known, static = (
+        words.width(kind, count) if words else count
+        for kind, count in (("past", widths.past), ("known", widths.known), ("static", widths.static))
+    )
     sizes = Sizes(
         window=plan.window,
         horizon=plan.horizon,
         values=targets if o.joint else 1,
-        past=widths.past + ((targets if o.joint else 1) if mask else 0),
-        known=widths.known,
-        static=widths.static,
+        past=past + ((targets if o.joint else 1) if mask else 0),
+        known=known,
+        static=static,
         channels=1 if o.joint else targets,
         parameters=spoken.parameters,
     )
@@ -392,7 +446,7 @@ def _forecaster(o: Forecast, plan: Plan, widths: Widths) -> Forecaster:
             network = Transformer(sizes, o.hidden, o.layers, plan.segment, o.dropout)
         case "linear":
             network = Linear(sizes)
-    model = Forecaster(network, spoken, plan.normalisation, joint=o.joint, mask=mask)
+    model = Forecaster(network, spoken, plan.normalisation, joint=o.joint, mask=mask, words=words)
     return model.to(recipes.device(o))
 
 

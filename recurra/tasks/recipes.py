@@ -3,20 +3,21 @@
 import math
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
-from recurra.cells import CELLS, Cell
+from recurra.cells import CandidateDropout, Cell, Zoneout, layer_normed
 from recurra.engine import ENGINES
-from recurra.engine import precision as rounding
 from recurra.engine.precision import Kind
-from recurra.errors import UsageError, near_miss
-from recurra.layers import Recurrent, Stack, stacked
+from recurra.errors import UsageError
+from recurra.layers import Highway, Recurrent, Stack, batch_normed, chrono_start, member, round_matrices
 from recurra.tasks.options import TaskOptions
 from recurra.train import (
+    Average,
     Batches,
     Clip,
     Constant,
@@ -24,7 +25,9 @@ from recurra.train import (
     Exponential,
     Look,
     Loss,
+    MaxNorm,
     OneCycle,
+    Penalised,
     Plateau,
     RangeTest,
     Report,
@@ -36,6 +39,7 @@ from recurra.train import (
 
 __all__ = [
     "Setup",
+    "average",
     "cell",
     "check_every",
     "clip",
@@ -48,9 +52,13 @@ __all__ = [
     "stack",
     "steps",
     "train",
+    "update",
 ]
 
 Model = TypeVar("Model", bound=nn.Module)
+
+NONMONOTONE = 5  # looks, as in Merity et al. 2018
+PROBED = 64  # rows on which a cell shows what it can: enough for statistics of a batch
 
 
 class Setup(NamedTuple):
@@ -73,7 +81,7 @@ def train(options: TaskOptions, setup: Setup, folder: Path | None) -> Iterator[R
     total = steps(options, setup.per_epoch)
     with Training(
         setup.model,
-        setup.update,
+        update(options, setup),
         setup.batches,
         optimizer=make_optimizer(options, setup.model),
         steps=total,
@@ -84,7 +92,7 @@ def train(options: TaskOptions, setup: Setup, folder: Path | None) -> Iterator[R
         folder=folder,
         accumulate=options.accumulate,
         precision=precision(options),
-        average=options.average,
+        average=average(options, setup.model),
     ) as training:
         yield from training.steps(setup.look, check_every(options, total))
 
@@ -93,7 +101,7 @@ def find_lr(options: TaskOptions, setup: Setup) -> RangeTest:
     """The learning-rate range test of what the options train, over their `steps`, or 150 updates; the model is spent."""
     return range_test(
         setup.model,
-        setup.update,
+        update(options, setup),
         setup.batches,
         optimizer=make_optimizer(options, setup.model),
         clip=clip(options),
@@ -109,29 +117,89 @@ def steps(options: TaskOptions, per_epoch: float) -> int:
     return options.steps or max(1, math.ceil(options.epochs * per_epoch / options.accumulate))
 
 
-def cell(options: TaskOptions) -> Cell:
-    """The cell that the options name."""
-    if options.cell not in CELLS:
-        raise UsageError(f"cell={options.cell}: {near_miss(options.cell, CELLS)}")
-    return CELLS[options.cell]
+def cell(options: TaskOptions) -> Cell | None:
+    """The cell that the options name: normed, then its candidate dropped, then zoned out; None of a core of its own kind."""
+    found = member(options.cell).cell
+    if found is None:
+        return None
+    try:
+        if options.norm == "layer":
+            found = layer_normed(found)
+        if options.recurrent_dropout:
+            found = CandidateDropout(found, options.recurrent_dropout, "sequence" if options.variational else "steps")
+        return Zoneout(found, options.zoneout) if options.zoneout else found
+    except UsageError as error:
+        raise UsageError(f"cell={options.cell}: {error}") from None
 
 
-def stack(options: TaskOptions, input_size: int) -> Stack:
+def stack(options: TaskOptions, input_size: int, *, output_dropout: float = 0.0) -> Stack:
     """The recurrent layers, `input_size` to `hidden`."""
-    return stacked(
-        cell(options),
-        input_size,
-        options.hidden,
-        layers=options.layers,
+    return Stack(
+        *(_layer(options, size) for size in (input_size, *[options.hidden] * (options.layers - 1))),
         dropout=options.dropout,
+        input_dropout=options.input_dropout,
+        output_dropout=output_dropout,
+        variational=options.variational,
         residual=options.residual,
-        engine=None if options.engine == "auto" else ENGINES[options.engine],
     )
 
 
+def _layer(options: TaskOptions, input_size: int) -> nn.Module:
+    equation, sizes = cell(options), (input_size, options.hidden)
+    engine = None if options.engine == "auto" else ENGINES[options.engine]
+    how: dict[str, Any] = {"engine": engine, "weight_drop": options.weight_drop}
+    if equation is None:
+        made = _own_core(options, *sizes)
+    elif options.norm.startswith("batch"):
+        kind: Literal["sequence", "inside"] = "inside" if options.norm == "batch-inside" else "sequence"
+        made = batch_normed(equation, member(options.cell).wiring(*sizes), kind, **how)
+    else:
+        made = Recurrent(equation, member(options.cell).wiring(*sizes), **how)
+    if options.chrono:
+        inside = [layer for layer in made.modules() if isinstance(layer, Recurrent)]
+        if not inside:
+            raise _refused(options, "chrono")
+        for layer in inside:
+            chrono_start(layer, options.chrono)
+    return Highway(made, options.hidden) if options.highway and input_size == options.hidden else made
+
+
+def _own_core(options: TaskOptions, input_size: int, hidden_size: int) -> nn.Module:
+    """A core of its own kind, which takes what its class has arguments for and cannot be changed from outside."""
+    make = member(options.cell).core
+    assert make is not None
+    taken, how = signature(make).parameters, dict[str, Any]()
+    for name in ("norm", "recurrent_dropout", "weight_drop", "zoneout", "engine"):
+        if getattr(options, name) != type(options).model_fields[name].default:
+            if name not in taken:
+                raise _refused(options, name)
+            how[name] = ENGINES[options.engine] if name == "engine" else getattr(options, name)
+    return make(input_size, hidden_size, **how)
+
+
+def _refused(options: TaskOptions, name: str) -> UsageError:
+    default = type(options).model_fields[name].default
+    return UsageError(f"{name}={getattr(options, name)}: cell={options.cell} cannot; wanted {name}={default}, or another cell")
+
+
+def update(options: TaskOptions, setup: Setup) -> Callable[[Any, Any], Loss]:
+    """The update of what is trained, penalties of activations added to its loss."""
+    if not (options.activation_penalty or options.slowness_penalty):
+        return setup.update
+    return Penalised(setup.model, setup.update, activation=options.activation_penalty, slowness=options.slowness_penalty)
+
+
 def make_optimizer(options: TaskOptions, model: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser of all weights."""
-    return optimizer(options.optimizer, model, lr=options.lr, weight_decay=options.weight_decay)
+    """The optimiser of all weights, which keeps those of recurrent layers within their bound."""
+    made = optimizer(options.optimizer, model, lr=options.lr, weight_decay=options.weight_decay)
+    if options.max_norm:
+        made.register_step_post_hook(MaxNorm(model, options.max_norm))
+    return made
+
+
+def average(options: TaskOptions, model: nn.Module) -> float | Average:
+    """The average of the weights that is looked at and kept; that of NT-ASGD begins where five looks were not enough."""
+    return Average(model, 1.0, NONMONOTONE) if options.optimizer == "nt-asgd" else options.average
 
 
 def schedule(options: TaskOptions, steps: int) -> Schedule:
@@ -151,7 +219,7 @@ def schedule(options: TaskOptions, steps: int) -> Schedule:
 
 def clip(options: TaskOptions) -> Clip:
     """The bounds of the gradient."""
-    return Clip(options.clip, options.clip_value)
+    return Clip(options.clip, options.clip_value, options.adaptive_clip)
 
 
 def check_every(options: TaskOptions, steps: int) -> int:
@@ -178,8 +246,8 @@ def precision(options: TaskOptions) -> Literal["float32", "bfloat16"]:
     where = device(options)
     try:
         with torch.random.fork_rng([where] if where.type == "cuda" else []), torch.autocast(where.type, torch.bfloat16):
-            layer = stack(options.model_copy(update={"hidden": 2, "layers": 1}), 2).to(where)
-            layer(torch.ones(1, 2, 2, device=where))[0].float().sum().backward()
+            layer = stack(options.model_copy(update={"hidden": 8, "layers": 1}), 8).to(where)
+            layer(torch.ones(PROBED, 2, 8, device=where))[0].float().sum().backward()
     except RuntimeError as error:
         reason = f"cell={options.cell} cannot be trained so on this {where.type} ({str(error).splitlines()[0]})"
         raise UsageError(f"precision=bfloat16: {reason}; take another cell, or float32") from None
@@ -193,7 +261,6 @@ def held(model: Model, weights: Kind) -> Model:
         return model
     copy = deepcopy(model)
     for layer in copy.modules():
-        if isinstance(layer, Recurrent):
-            for name, number in rounding.spread(*rounding.held(layer.cell, layer.weights, weights)).items():
-                layer.place(name, number)
+        if isinstance(layer, Stack):
+            round_matrices(layer, weights)
     return copy

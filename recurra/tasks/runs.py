@@ -8,6 +8,7 @@
 ``log.jsonl``            a line for each look at the held-out part
 ``evaluation.json``      the figures at the end, beside their baselines
 ``curve.svg``            the learning curve (drawn by the command line)
+``report/``              what ``recurra report`` made of the run
 ``seeds/``               with ``seeds=N``: a run folder for each training, and beside it ``seeds.json``
 ``checkpoints/``         the newest three, each with a manifest and SHA-256
 =======================  ==============================================================================
@@ -29,6 +30,7 @@ from recurra.errors import DataError, ModelFileError, UsageError
 from recurra.tasks.console import terminal
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.options import TASKS, EvaluationOptions, Options, TaskOptions
+from recurra.tasks.recipes import Setup
 from recurra.tasks.seeds import train_seeds
 from recurra.tasks.watch import show_evaluation, watch
 
@@ -107,6 +109,11 @@ class Run:
         """Refuse to go on with data that have changed."""
         if fingerprint != self.fingerprint:
             raise DataError(f"{self.source}: changed since this run began; bring the old data back, or train anew")
+
+    def setup(self) -> Setup:
+        """What the run trains, from the data that it learns from: model, with the weights of the start, update and batches."""
+        made: Setup = self._page.setup_of(self)
+        return made
 
     def train(self, *, show: bool = True) -> Self:
         """Train to the end, from the newest checkpoint if there is one; then measure, and keep the figures."""

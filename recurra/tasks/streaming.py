@@ -11,7 +11,8 @@ from torch import Tensor
 from recurra.data import SeriesBatch
 from recurra.data.calendar import Step, features
 from recurra.errors import DataError, UsageError
-from recurra.tasks.backtest import Covariates, Plan
+from recurra.tasks.backtest import Covariates
+from recurra.tasks.plan import Plan
 
 __all__ = ["Ahead", "Stream", "StreamState", "Told"]
 
@@ -44,7 +45,8 @@ class Ahead(NamedTuple):
 class Stream:
     """A run of the task `forecast`, fed one observation after the other; ``run.stream()`` makes one.
 
-    The state is a value: keep it, copy it, go on from it twice.
+    The state is a value: keep it, copy it, go on from it twice. The calendar of the window is counted back from its last stamp:
+    of business days, holidays are days like others.
 
     Example:
         >>> import recurra
@@ -104,7 +106,7 @@ class Stream:
         """The next H steps after a state."""
         last, horizon, targets = self._time(state), self.plan.horizon, self._centre.shape[2]
         window = np.arange(1 - self.plan.window, horizon + 1)
-        known = np.zeros((len(window), 0))
+        known: NDArray[np.floating] = np.zeros((len(window), 0))
         if self._calendar is not None:
             known = self._calendar(features(self.step.at(last, window), self.step))
         told = self._tell(

@@ -13,7 +13,7 @@ from recurra.models.forecasters import Forecaster
 from recurra.tasks.options import Forecast
 from recurra.tasks.streaming import Told
 
-__all__ = ["READ", "crps", "evenly", "levels_of", "measured_margins", "negative_log", "read_batches", "tell"]
+__all__ = ["READ", "crps", "evenly", "levels_of", "measured_margins", "read_batches", "score", "tell"]
 
 LOOK = 2048  # windows that a look reads, evenly spread over the validation part
 READ = 256
@@ -25,7 +25,28 @@ FEW = 40  # errors, below which a margin is that of all steps together
 @torch.no_grad()
 def tell(model: Forecaster, window: SeriesBatch, options: Forecast, margins: NDArray[np.float64] | None) -> Told:
     """A network's forecast, its quantiles moved by the margins that were measured."""
+    return _told(model, model(window), options, margins)
+
+
+@torch.no_grad()
+def score(
+    model: Forecaster, window: SeriesBatch, options: Forecast, margins: NDArray[np.float64]
+) -> tuple[Told, NDArray[np.float64] | None]:
+    """What `tell` says, and (B, C) the negative logarithm of the probability of the first step's value, or of its density.
+
+    None of a loss that knows neither.
+    """
     forecast = model(window)
+    told = _told(model, forecast, options, margins)
+    if options.loss not in ("gaussian", "student", "negative-binomial"):
+        return told, None
+    nats = model.likelihood.loss(forecast.raw[:, :1], window.y[:, :1], forecast.centre, forecast.spread)
+    if options.loss != "negative-binomial":
+        nats = nats + forecast.spread.log()  # of the value, not of the value relative to the spread
+    return told, (nats + window.y[:, :1] if options.log else nats)[:, 0].double().cpu().numpy()
+
+
+def _told(model: Forecaster, forecast: Spoken, options: Forecast, margins: NDArray[np.float64] | None) -> Told:
     point = model.likelihood.mean(*forecast)
     quantiles = _quantiles(model, forecast, options)
     if margins is not None:
@@ -49,19 +70,6 @@ def crps(model: Forecaster, window: SeriesBatch, options: Forecast) -> tuple[Ten
     missed = window.y[..., None] - _quantiles(model, forecast, options)
     pinball = 2 * torch.maximum(levels * missed, (levels - 1) * missed).mean(-1) / window.spread
     return (pinball * window.true).sum(), window.true.sum()
-
-
-@torch.no_grad()
-def negative_log(model: Forecaster, window: SeriesBatch, options: Forecast) -> NDArray[np.float64] | None:
-    """(B, C): the negative logarithm of the density, or of the probability of a count, of the first step's value."""
-    if options.loss not in ("gaussian", "student", "negative-binomial"):
-        return None
-    forecast = model(window)
-    nats = model.likelihood.loss(forecast.raw[:, :1], window.y[:, :1], forecast.centre, forecast.spread)
-    if options.loss != "negative-binomial":
-        nats = nats + forecast.spread.log()  # of the value, not of the value relative to the spread
-    told: NDArray[np.float64] = (nats + window.y[:, :1] if options.log else nats)[:, 0].double().cpu().numpy()
-    return told
 
 
 def measured_margins(model: Forecaster, windows: Windows, numbers: NDArray[np.int64], options: Forecast) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
 from recurra.train import Look, Loss, Report
 
-__all__ = ["Generation", "Prediction", "begin", "evaluate", "generate", "predict", "setup", "train"]
+__all__ = ["Generation", "Prediction", "begin", "evaluate", "generate", "predict", "setup", "setup_of", "train"]
 
 Generation, Prediction = TextGeneration, TextPrediction
 
@@ -71,8 +71,12 @@ def setup(options: Text, data: Path | None) -> Setup:
 
 def train(run: Run) -> Iterator[Report]:
     """Train, or go on from the newest checkpoint; yield a report for each look at the held-out part."""
-    options = _options(run)
-    yield from recipes.train(options, _setup(options, _symbols(run), *_parts(run)), run.folder)
+    yield from recipes.train(_options(run), setup_of(run), run.folder)
+
+
+def setup_of(run: Run) -> Setup:
+    """What a run trains, from the data that it learns from."""
+    return _setup(_options(run), _symbols(run), *_parts(run))
 
 
 def _setup(options: Text, symbols: Symbols, learnt: str, held_out: str) -> Setup:
@@ -249,8 +253,15 @@ def _symbols(run: Run) -> Symbols:
 
 
 def _model(options: Text, symbols: Symbols) -> LanguageModel:
-    stack = recipes.stack(options, options.embedding)
-    model = LanguageModel(len(symbols), options.embedding, stack, options.hidden, dropout=options.dropout, tied=options.tied)
+    model = LanguageModel(
+        len(symbols),
+        options.embedding,
+        recipes.stack(options, options.embedding, output_dropout=options.dropout),
+        options.hidden,
+        tied=options.tied,
+        embedding_dropout=options.embedding_dropout,
+        word_dropout=options.word_dropout,
+    )
     return model.to(recipes.device(options))
 
 

@@ -2,8 +2,10 @@
 
 from recurra.train.averaging import Average
 from recurra.train.clipping import Clip, Clipped
+from recurra.train.constraints import MaxNorm
 from recurra.train.lr_finder import RangeTest, range_test
 from recurra.train.optimizers import OPTIMIZERS, optimizer
+from recurra.train.penalties import Penalised
 from recurra.train.schedules import Constant, Cosine, Exponential, OneCycle, Plateau, Schedule
 from recurra.train.training import Batches, Look, Loss, Report, Training
 
@@ -18,7 +20,9 @@ __all__ = [
     "Exponential",
     "Look",
     "Loss",
+    "MaxNorm",
     "OneCycle",
+    "Penalised",
     "Plateau",
     "RangeTest",
     "Report",

@@ -16,8 +16,9 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "nadam": torch.optim.NAdam,
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
+    "nt-asgd": torch.optim.SGD,
 }
-"""The classes that options name, as in ``optimizer=adamw``."""
+"""The classes that options name, as in ``optimizer=adamw``; NT-ASGD is SGD whose weights an `Average` holds."""
 
 
 def optimizer(name: str, model: nn.Module, *, lr: float, weight_decay: float) -> torch.optim.Optimizer:

@@ -107,8 +107,8 @@ class Training:
             on through them; step k reads ``batches[k * N]`` to ``batches[k * N + N - 1]``.
         precision: ``"bfloat16"`` runs the update under `torch.autocast`; weights, optimiser, carried state and looks stay
             as they are.
-        average: decay of the moving average of the weights (`Average`), 0 for none. Looks, the best weights, and without
-            looks the last ones, are those of the average; the model keeps its own.
+        average: decay of the moving average of the weights, 0 for none, or an `Average` of the model. Looks, the best weights,
+            and without looks the last ones, are those of the average; the model keeps its own.
 
     A step whose loss or gradient is not finite is not applied; five in a row raise NumericError. Inside ``with``, the folder is
     locked, its newest sound checkpoint is restored, and Ctrl-C or SIGTERM ends the loop between two updates with `Stopped`.
@@ -140,14 +140,15 @@ class Training:
         folder: str | Path | None = None,
         accumulate: int = 1,
         precision: Literal["float32", "bfloat16"] = "float32",
-        average: float = 0.0,
+        average: float | Average = 0.0,
     ) -> None:
-        if accumulate < 1 or not 0 <= average < 1:
+        if accumulate < 1 or not (isinstance(average, Average) or 0 <= average < 1):
             raise UsageError(f"accumulate={accumulate}, average={average}: wanted 1 batch or more, a decay >= 0 and below 1")
         self.model, self.update, self.batches, self.optimizer = model, update, batches, optimizer
         self.total, self.schedule, self.clip, self.patience = steps, schedule or Constant(), clip or Clip(), patience
         self.carry, self.folder = carry, None if folder is None else Path(folder)
-        self.accumulate, self.precision, self.average = accumulate, precision, Average(model, average) if average else None
+        self.accumulate, self.precision = accumulate, precision
+        self.average = average if isinstance(average, Average) else Average(model, average) if average else None
         self.step, self.reported, self.in_a_row, self.seconds = 0, 0, 0, 0.0
         self.scores: list[float] = []
         self.best: dict[str, Tensor] = {}
@@ -278,6 +279,8 @@ class Training:
         better = validate is not None and look.value < min(self.scores, default=math.inf)
         if validate is not None:
             self.scores.append(look.value)
+            if self.average:
+                self.average.look(self.scores)
         if better or validate is None:
             with self._averaged():
                 self.best = {name: weight.detach().clone() for name, weight in self.model.state_dict().items()}
@@ -390,6 +393,8 @@ class Training:
         if "random_cuda" in tensors and self._device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random_cuda"], self._device)
         self.step, self.reported, self.scores = facts["step"], facts["reported"], list(facts["scores"])
+        if self.average:
+            self.average.look(self.scores)
         self.tally = Tally(**facts["tally"])
         self.in_a_row, self.seconds, self._saved = facts["in_a_row"], facts["seconds"], facts["step"]
         for name, now in surroundings(self._device).items():

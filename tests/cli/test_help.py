@@ -91,6 +91,21 @@ class TestWords:
         with pytest.raises(UsageError, match="one DATA"):
             split(["hidden", "=", "5"])
 
+    def test_options_are_shown_by_what_they_are_about(self) -> None:
+        text = option_help(Text)
+        order = [
+            "Options, as name=value:",
+            "  unit=",
+            "Recurrent layers:",
+            "  cell=",
+            "Regularisation:",
+            "  zoneout=0.0",
+            "Run:",
+        ]
+        assert [text.index(f"\n{part}") for part in order] == sorted(text.index(f"\n{part}") for part in order)
+        assert not any(line.endswith((">=", "<=", "<", ">", "number")) for line in text.splitlines())  # bounds stay together
+        assert ":" not in option_help(EvaluationOptions).partition("name=value:")[2]
+
     @pytest.mark.parametrize("kind", [*TASKS.values(), TextGeneration, EvaluationOptions])
     def test_option_help(self, kind: type[Options]) -> None:
         lines = option_help(kind).splitlines()

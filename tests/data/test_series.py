@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.data import AIR_PASSENGERS, Roles, Step, air_passengers, read_series
+from recurra.data import AIR_PASSENGERS, Roles, Step, air_passengers, read_series, room
 from recurra.data.regular import fill
 from recurra.errors import DataError, UsageError
 from tests.data.reading import HOURS, NOTHING, Write, hourly, only, refused
@@ -59,9 +59,7 @@ class TestRoles:
     def test_no_numbers(self, write: Write) -> None:
         path = write("date,a,b\n2024-01-01,x,u\n2024-01-02,y,v\n")
         assert refused(path) == "sales.csv: target: no column of numbers is left; say target=NAME, target=A,B or target=all"
-        message = (
-            "sales.csv, line 2, column a: 'x' is not a number; wanted numbers: a column of 0 and 1 for each word, if it stays"
-        )
+        message = "sales.csv, line 2, column a: 'x' is not a number; wanted numbers; words may be past=, known= or static="
         assert refused(path, Roles(("a",))) == message
 
     def test_the_index_of_pandas_is_no_target(self, write: Write) -> None:
@@ -78,6 +76,39 @@ class TestRoles:
         assert one.past[:, 0].tolist() == (np.arange(48) % 7).tolist()
         assert one.known[:, 0].tolist() == (np.arange(48) % 5).tolist()
         assert one.static.tolist() == [3]
+
+    def test_words(self) -> None:
+        """Places in the sorted words; gaps take the last, on a line, too, for there is nothing between two words."""
+        wind = ["NW", "cv", None, "SE"] * 12
+        data = hourly(y=np.arange(48.0) ** 2) | {"wind": wind, "shop": ["a"] * 48, "day": np.arange(48) // 24}
+        roles = Roles(("y",), past=("wind",), known=("day",), static=("shop",))
+        read = read_series(data, roles, missing="linear", categories=("day",))
+        assert read.categories == {"wind": ("NW", "SE", "cv"), "day": ("0", "1"), "shop": ("a",)}
+        assert read.series[0].past[:4, 0].tolist() == [0, 2, 2, 1]
+        assert read.series[0].known[[0, 47], 0].tolist() == [0, 1]
+        assert "covariate wind: 3 categories: NW, SE, cv" in read.notes
+        other = read_series(data | {"wind": ["NW", "cv", None, "XX"] * 12}, roles, missing="linear", categories=("day",))
+        assert other.fingerprint != read.fingerprint
+
+    def test_words_that_are_no_categories(self) -> None:
+        roles, y = Roles(("y",), past=("w",)), np.arange(3000.0) ** 2
+        many = [f"w{k}" for k in range(3000)]
+        wanted = "wanted at most 1,000 categories: group them, or leave the column out"
+        assert refused({"y": y, "w": many}, roles) == f"columns, column w: 3,000 different words; {wanted}"
+        message = refused({"y": y[:300], "w": many[:300]}, roles)
+        assert message.startswith("columns, column w: 300 different words in 300 rows, a name or free text; wanted")
+        text = hourly(y=np.arange(48)) | {"w": ["a", "b"] * 24}
+        message = "columns, column w: resample=1d takes no means of words; leave it out"
+        assert refused(text, roles, resample="1d") == message
+        odd = hourly(y=np.arange(48)) | {"w": ["a"] * 40 + ["b"] * 8}
+        assert "column w: b after a; wanted one value throughout, or past=w" in refused(odd, Roles(("y",), static=("w",)))
+
+    def test_what_does_not_fit_into_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(room, "room", lambda: 100 * 160)
+        assert len(read_series(np.arange(100.0) ** 2).series[0].values) == 100
+        wanted = "wanted fewer rows, fewer columns, or more memory"
+        told = "array: 101 rows of 1 columns in use take about 0.0 GiB of memory, 0.0 GiB are free"
+        assert refused(np.arange(101.0) ** 2) == f"{told}; {wanted}"
 
     def test_static_must_not_change(self) -> None:
         data = hourly(y=np.arange(48), area=np.arange(48) // 40)

@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -156,7 +157,9 @@ class TestIrregular:
         assert read.series[0].observed[:, 0].tolist() == [True] * 3 + [False] * 2 + [True] * 2
         assert np.diff(read.series[0].times).tolist() == [timedelta(hours=1)] * 6
         assert only(read_series(path, missing="last")).tolist() == [1, 2, 3, 3, 3, 9, 9]
-        assert "2 rows not there: filled as missing values" in read.notes
+        assert [note for note in read.notes if "filled" in note] == [
+            "2 of 7 target values are missing, 2 rows of them not there at all: filled"
+        ]
 
     def test_stamps_off_the_step(self, write: Write) -> None:
         path = write(
@@ -221,8 +224,6 @@ class TestIrregular:
         week = days[np.is_busday(days)]
         read = read_series({"time": week, "y": np.arange(len(week))})
         assert (read.step, len(read.series[0].times)) == (Step(1, "business day"), len(week))
-        holiday = np.delete(week, 11)
-        assert "1 row is not there" in refused({"time": holiday, "y": np.arange(len(holiday))})
 
     def test_far_too_few_rows(self) -> None:
         times = np.datetime64("2024-01-01", "us") + np.array([0, 1, 2, 500_000], "timedelta64[s]")
@@ -267,3 +268,29 @@ class TestZones:
             assert ("resample=1h" in message) == (start == "2024-10-26")
             read = read_series(data, resample="1h", missing="last")
             assert (np.diff(read.series[0].times) == np.timedelta64(1, "h")).all()
+
+
+class TestHolidays:
+    def days(self, *holes: slice) -> np.ndarray[Any, Any]:
+        """Business days of half a year without those of some places."""
+        days = np.arange("2024-01-01", "2024-07-01", dtype="datetime64[D]")
+        days = days[np.is_busday(days)]
+        return np.delete(days, np.concatenate([np.arange(len(days))[hole] for hole in holes]))
+
+    def test_they_are_no_gap(self) -> None:
+        days = self.days(slice(20, 21), slice(60, 62))
+        read = read_series({"day": days, "y": np.arange(len(days)) ** 1.5})
+        assert str(read.step) == "1 business day"
+        assert (read.series[0].times == days).all()
+        assert read.series[0].observed.all()
+        assert read.notes[1].startswith("3 of 130 business days have no row: taken for holidays, rows follow each other")
+
+    def test_unless_they_shall_be_filled(self) -> None:
+        days = self.days(slice(20, 21), slice(60, 62))
+        read = read_series({"day": days, "y": np.arange(len(days)) ** 1.5}, missing="last")
+        assert len(read.series[0].values) == 130
+
+    @pytest.mark.parametrize("hole", [slice(20, 31), slice(1, None, 7)])
+    def test_a_gap_is_none(self, hole: slice) -> None:
+        days = self.days(hole)
+        assert "the step is 1 business day" in refused({"day": days, "y": np.arange(len(days)) ** 1.5})

@@ -92,6 +92,23 @@ class TestFilters:
         for row, kept in zip(full, p, strict=True):
             close(kept, renormalised(row, {i for i in range(V) if row[i] >= share * row.max()}))
 
+    @given(SEEDS, st.floats(0.01, 0.99))
+    @settings(deadline=None)
+    def test_typical(self, seed: int, share: float) -> None:
+        x = logits(seed)
+        x[0, 3] = -math.inf
+        full, p = x.softmax(-1), Sampling(typical=share).probabilities(x)
+        for row, kept in zip(full, p, strict=True):
+            surprise = [-math.log(q) if q else math.inf for q in row.tolist()]
+            expected = sum(q * s for q, s in zip(row.tolist(), surprise, strict=True) if q)
+            best, total = set[int](), 0.0
+            for place in sorted(range(V), key=lambda i: abs(surprise[i] - expected)):
+                if total >= share:
+                    break
+                best.add(place)
+                total += row[place].item()
+            close(kept, renormalised(row, best))
+
     @given(SEEDS, st.floats(0.01, 100))
     @settings(deadline=None)
     def test_repetition(self, seed: int, penalty: float) -> None:
@@ -139,6 +156,7 @@ class TestBadValues:
             ("top_p", math.nan, "above 0, up to 1"),
             ("min_p", -0.1, "0 to 1"),
             ("min_p", 1.1, "0 to 1"),
+            ("typical", 0.0, "above 0, up to 1"),
             ("repetition", 0.0, "0.01 to 100"),
             ("repetition", -1.0, "0.01 to 100"),
             ("repetition", 1e39, "0.01 to 100"),

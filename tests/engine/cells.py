@@ -5,43 +5,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from recurra.cells import GRU, LSTM, Cell, ProjectedLSTM
+from recurra.cells import CELLS, GRU, LSTM, Cell, LayerNormLSTM, PeepholeLSTM, ProjectedLSTM, ResetBeforeGRU
 
 
 class Hidden(NamedTuple):
     """A state of one field."""
 
     h: Tensor
-
-
-class ResetBefore(Cell):
-    """The GRU of Cho et al.: a second map, of something computed on the way."""
-
-    gates = ("reset", "update", "new")
-    maps = {"recur": ("reset", "update"), "candidate": ("new",)}
-    State = Hidden
-
-    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
-        r = m.recur(s.h)
-        reset, update = torch.sigmoid(x.reset + r.reset), torch.sigmoid(x.update + r.update)
-        new = torch.tanh(x.new + m.candidate(reset * s.h).new)
-        h = new + update * (s.h - new)
-        return h, Hidden(h)
-
-
-class Peephole(Cell):
-    """Gates that see the cell state through a weight of their own."""
-
-    gates, maps, State = LSTM.gates, LSTM.maps, LSTM.State
-    vectors = {"peep_input": 0.1, "peep_forget": 0.2, "peep_output": 0.3}
-
-    def step(self, x: Any, s: LSTM.State, m: Any) -> tuple[Tensor, LSTM.State]:
-        r = m.recur(s.h)
-        i = torch.sigmoid(x.input + r.input + m.peep_input * s.c)
-        f = torch.sigmoid(x.forget + r.forget + m.peep_forget * s.c)
-        c = f * s.c + i * torch.tanh(x.cell + r.cell)
-        h = torch.sigmoid(x.output + r.output + m.peep_output * c) * torch.tanh(c)
-        return h, LSTM.State(h, c)
 
 
 class Minimal(Cell):
@@ -72,20 +42,6 @@ class Leaky(Cell):
         return h, Hidden(h)
 
 
-class LayerNormLSTM(Cell):
-    """LSTM with a norm of each gate's sum, and of the cell state on its way out."""
-
-    gates, maps, State = LSTM.gates, LSTM.maps, LSTM.State
-    norms = ("norm_input", "norm_forget", "norm_new", "norm_output", "norm_cell")
-
-    def step(self, x: Any, s: LSTM.State, m: Any) -> tuple[Tensor, LSTM.State]:
-        r = m.recur(s.h)
-        i, f = torch.sigmoid(m.norm_input(x.input + r.input)), torch.sigmoid(m.norm_forget(x.forget + r.forget))
-        c = f * s.c + i * torch.tanh(m.norm_new(x.cell + r.cell))
-        h = torch.sigmoid(m.norm_output(x.output + r.output)) * torch.tanh(m.norm_cell(c))
-        return h, LSTM.State(h, c)
-
-
 class ProjectedNorm(Cell):
     """Vectors of two widths, and a norm between two maps."""
 
@@ -104,16 +60,16 @@ class ProjectedNorm(Cell):
 class NormGRU(Cell):
     """A norm before the map, and one of each of its parts behind it."""
 
-    gates, maps, State = GRU.gates, GRU.maps, Hidden
+    gates, maps, State = GRU.gates, GRU.maps, GRU.State
     norms = ("norm_state", "norm_reset", "norm_update", "norm_new")
 
-    def step(self, x: Any, s: Hidden, m: Any) -> tuple[Tensor, Hidden]:
+    def step(self, x: Any, s: GRU.State, m: Any) -> tuple[Tensor, GRU.State]:
         r = m.recur(m.norm_state(s.h))
         reset = torch.sigmoid(x.reset + m.norm_reset(r.reset))
         update = torch.sigmoid(x.update + m.norm_update(r.update))
         new = torch.tanh(x.new + reset * m.norm_new(r.new))
         h = new + update * (s.h - new)
-        return h, Hidden(h)
+        return h, GRU.State(h)
 
 
 class Zoneout(Cell):
@@ -223,9 +179,12 @@ class Greek(Cell):
         return h, self.State(h)
 
 
+PLAIN: dict[str, Cell] = {name: CELLS[name] for name in ("elman", "elman-relu", "lstm", "gru")}
+"""Those that torch has as well."""
+
 OWN: dict[str, Cell] = {
-    "reset-before": ResetBefore(),
-    "peephole": Peephole(),
+    "reset-before": ResetBeforeGRU(),
+    "peephole": PeepholeLSTM(),
     "minimal": Minimal(),
     "leaky": Leaky(),
     "leaky-0.1": Leaky(0.1),

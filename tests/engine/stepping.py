@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from recurra import state as states
-from recurra.cells import CELLS, Cell, ProjectedLSTM
+from recurra.cells import Cell, ProjectedLSTM
 from recurra.engine import Fold, Stepper, Sweep
 from recurra.engine.precision import Kind, held, spread
 from recurra.layers import Conv2d, Dense, Diagonal, Heads, Recurrent
 from recurra.wirings import Wiring
-from tests.engine.cells import OWN
+from tests.engine.cells import OWN, PLAIN
 
-ALL: dict[str, Cell] = CELLS | OWN | {"projected-lstm": ProjectedLSTM()}
+ALL: dict[str, Cell] = PLAIN | OWN | {"projected-lstm": ProjectedLSTM()}
 LESS: tuple[Kind, ...] = ("bfloat16", "int8")
 T = 16  # steps from which the sweep takes a sequence
 WIRINGS: dict[str, Callable[[], Wiring]] = {

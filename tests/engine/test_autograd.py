@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from recurra.cells import GRU, Cell
+from recurra.cells import GRU, Cell, ResetBeforeGRU
 from recurra.layers import Dense, Recurrent
-from tests.engine.cells import ResetBefore, Zoneout
+from tests.engine.cells import Zoneout
 from tests.engine.twins import TABLE, Run, both, given, gradients, twins, wire
 from tests.laws.cases import Mixed
 from tests.tolerance import close, equal
@@ -17,7 +17,7 @@ from tests.tolerance import close, equal
 pytestmark = pytest.mark.usefixtures("sweep_all")
 
 
-@pytest.mark.parametrize("cell", [ResetBefore(), Mixed()], ids=str)
+@pytest.mark.parametrize("cell", [ResetBeforeGRU(), Mixed()], ids=str)
 def test_a_second_way_back_is_the_first_again(cell: Cell) -> None:
     layer, _ = twins(cell, Dense(4, 9))
     x = torch.randn(3, 20, 4, requires_grad=True)
@@ -95,7 +95,7 @@ def test_outputs_may_be_changed() -> None:
         (y.sum() + state.h.add_(1).square().sum()).backward()
         return gradients(layer)
 
-    close(*both(ResetBefore(), work))
+    close(*both(ResetBeforeGRU(), work))
 
 
 def test_noise_is_not_differentiated_by_the_sweep_but_it_is() -> None:

@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from recurra import cache as disk
-from recurra.cells import CELLS, Cell
+from recurra.cells import Cell
 from recurra.engine import Fold, Sweep, kept
 from recurra.engine import compile as compiling
 from recurra.engine.identity import identity
 from recurra.engine.trace import trace
 from recurra.layers import Dense, Recurrent
-from tests.engine.cells import OWN, Leaky, Minimal
+from tests.engine.cells import OWN, PLAIN, Leaky, Minimal
 from tests.engine.memory import forget
 
-ALL = CELLS | OWN
+ALL = PLAIN | OWN
 
 PRELUDE = """
 import math

@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 import torch
 
-from recurra.cells import CELLS, GRU, LSTM, Cell, ProjectedLSTM
+from recurra.cells import GRU, LSTM, Cell, ProjectedLSTM
 from recurra.engine import ENGINES, Fold, Sweep, TorchKernels, choice, choose
 from recurra.errors import SlowWarning, UsageError
 from recurra.layers import Conv2d, Dense, Recurrent
-from tests.engine.cells import Mixing
+from tests.engine.cells import PLAIN, Mixing
 from tests.laws.cases import Mixed
 from tests.tolerance import close
 
@@ -22,7 +22,7 @@ def test_engines_go_by_their_names() -> None:
     assert all(engine.name == name for name, engine in ENGINES.items())
 
 
-@pytest.mark.parametrize("cell", [*CELLS.values(), ProjectedLSTM(), Mixed()], ids=str)
+@pytest.mark.parametrize("cell", [*PLAIN.values(), ProjectedLSTM(), Mixed()], ids=str)
 def test_the_sweep_first_but_for_an_lstm(cell: Cell) -> None:
     assert choose(cell, Dense(3, 5, projected_size=2)).name == ("torch" if isinstance(cell, LSTM) else "sweep")
 

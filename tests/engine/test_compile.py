@@ -11,7 +11,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import pytest
 
-from recurra.cells import CELLS, GRU
+from recurra.cells import GRU
 from recurra.engine import choose, pool
 from recurra.engine import compile as compiling
 from recurra.engine import target as targets
@@ -22,10 +22,10 @@ from recurra.engine.trace import trace
 from recurra.engine.vector import Untraceable
 from recurra.errors import UsageError
 from recurra.layers import Dense
-from tests.engine.cells import OWN
+from tests.engine.cells import OWN, PLAIN
 from tests.engine.memory import forget
 
-ALL = CELLS | OWN
+ALL = PLAIN | OWN
 X86 = "x86_64-unknown-linux-gnu"
 HASWELL = {"avx2": True, "fma": True}
 SKYLAKE = HASWELL | dict.fromkeys(("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"), True)

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from recurra.cells import CELLS, LSTM, Cell, ProjectedLSTM
+from recurra.cells import LSTM, Cell, ProjectedLSTM
 from recurra.engine import Fold, Sweep, TorchKernels
 from recurra.engine.engine import Job
 from recurra.layers import Conv2d, Dense, Recurrent
+from tests.engine.cells import PLAIN
 from tests.laws.cases import Mixed
 from tests.tolerance import close, equal
 
@@ -19,7 +20,7 @@ def job(layer: Recurrent, lengths: Tensor | None = None, **more: Any) -> Job:
     return Job(x, layer.initial(4), lengths, **more)
 
 
-@pytest.fixture(params=[*CELLS.values(), ProjectedLSTM()], ids=str)
+@pytest.fixture(params=[*PLAIN.values(), ProjectedLSTM()], ids=str)
 def layer(request: pytest.FixtureRequest) -> Recurrent:
     torch.manual_seed(0)
     return Recurrent(request.param, Dense(3, 5, projected_size=2), engine=TorchKernels())

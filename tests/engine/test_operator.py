@@ -16,12 +16,12 @@ from torch.export import Dim
 
 from recurra import drop_in
 from recurra import state as states
-from recurra.cells import GRU, LSTM, Cell
+from recurra.cells import GRU, LSTM, Cell, LayerNormLSTM, PeepholeLSTM
 from recurra.engine import Sweep, operator
 from recurra.engine.operator import named, sweep
 from recurra.errors import ShapeError
 from recurra.layers import Bidirectional, Dense, Diagonal, Heads, Recurrent, Stack
-from tests.engine.cells import LayerNormLSTM, Leaky, Peephole, Zoneout
+from tests.engine.cells import Leaky, NormGRU, Zoneout
 from tests.engine.torch_side import INPUTS, LENGTHS, NOISE, OWN_WARNING, RESETS, ROWS, STEPS, UNITS, Made, answers, given, layer
 from tests.tolerance import close
 
@@ -37,7 +37,7 @@ RECORDED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
     "norms-low-memory": (lambda: layer(LayerNormLSTM(), memory="low"), {"lengths": LENGTHS}),
     "noise": (lambda: layer(Zoneout()), {"noise": NOISE, "resets": RESETS}),
     "stack": (
-        lambda: Stack(layer(LayerNormLSTM()), layer(Peephole(), inputs=UNITS), residual=True),
+        lambda: Stack(layer(LayerNormLSTM()), layer(PeepholeLSTM(), inputs=UNITS), residual=True),
         {"lengths": LENGTHS, "resets": RESETS},
     ),
     "both-ways": (lambda: Bidirectional(layer(GRU()), layer(Leaky(0.25))), {"lengths": LENGTHS, "resets": RESETS}),
@@ -165,18 +165,18 @@ class TestExport:
         assert elsewhere(lines.format(imports="recurra.layers, tests.engine.cells"), tmp_path) == ""
 
     def test_in_a_process_without_the_cell(self, tmp_path: Path) -> None:
-        torch.export.save(exported(layer(Peephole())), tmp_path / "peephole.pt2")  # its state is that of LSTM
+        torch.export.save(exported(layer(NormGRU())), tmp_path / "norm.pt2")  # its state is that of GRU
         lines = """
             import torch, recurra.layers
             from recurra.errors import UsageError
-            program = torch.export.load("peephole.pt2").module()
+            program = torch.export.load("norm.pt2").module()
             try:
                 program(torch.randn(4, 20, 3))
             except UsageError as error:
                 print(error)
         """
         assert elsewhere(lines, tmp_path) == (
-            "recurra::sweep runs tests.engine.cells.Peephole {}, which is not known here; import what defines it first\n"
+            "recurra::sweep runs tests.engine.cells.NormGRU {}, which is not known here; import what defines it first\n"
         )
 
 
@@ -197,7 +197,7 @@ class TestOperator:
             (GRU(), Heads(3, 6, heads=2), torch.tensor([6, 0, 2, 5]), None),
             (LayerNormLSTM(), Dense(3, 5, bias=False), torch.tensor([6, 0, 2, 5]), torch.arange(24).view(4, 6) % 5 == 2),
             (Zoneout(), Diagonal(3, 5), None, torch.arange(24).view(4, 6) % 5 == 2),
-            (Peephole(), Dense(3, 5), torch.tensor([0, 0, 0, 0]), None),
+            (PeepholeLSTM(), Dense(3, 5), torch.tensor([0, 0, 0, 0]), None),
         ],
         ids=["plain", "heads-ragged", "norms-ragged-resets", "diagonal-noise", "no-step"],
     )
@@ -214,7 +214,7 @@ class TestOperator:
             torch.library.opcheck(sweep, (*texts, x, state, weights, lengths, resets, noise, keep))
 
     def test_derivatives_of_derivatives(self) -> None:
-        core = layer(Peephole(), dtype=torch.float64)
+        core = layer(PeepholeLSTM(), dtype=torch.float64)
         program = torch.export.export(core, (given(2, 4, torch.float64),), {"lengths": torch.tensor([4, 2])}).module()
         x = given(2, 4, torch.float64).requires_grad_()
         ends = {"lengths": torch.tensor([4, 2])}

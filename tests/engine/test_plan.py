@@ -5,21 +5,18 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from recurra.cells import GRU, LSTM, Cell, Elman, ProjectedLSTM
+from recurra.cells import GRU, LSTM, Cell, Elman, LayerNormLSTM, PeepholeLSTM, ProjectedLSTM, ResetBeforeGRU
 from recurra.engine.plan import Plan, plan
 from recurra.engine.trace import trace
 from recurra.engine.vector import Untraceable
 from tests.engine.cells import (
     Deep,
     Hidden,
-    LayerNormLSTM,
     Leaky,
     Minimal,
     NormGRU,
     NormInput,
-    Peephole,
     ProjectedNorm,
-    ResetBefore,
     TwoMaps,
     Zoneout,
 )
@@ -36,7 +33,7 @@ def planned(cell: Cell, *, diagonal: bool = False) -> Plan:
         (Elman(), {"recur": ("hidden",)}, ()),
         (LSTM(), {"recur": LSTM.gates}, ()),
         (GRU(), {"recur": ("reset", "update")}, ("new",)),  # the reset gate multiplies the map's part alone
-        (ResetBefore(), {"recur": ("reset", "update"), "candidate": ("new",)}, ()),
+        (ResetBeforeGRU(), {"recur": ("reset", "update"), "gated": ("new",)}, ()),
         (LayerNormLSTM(), {"recur": LSTM.gates}, ()),  # a norm of a sum
         (NormGRU(), {"recur": ()}, GRU.gates),  # a sum of norms
         (NormInput(), {"recur": ()}, ("new",)),
@@ -65,7 +62,7 @@ def test_parts_that_merge_come_first() -> None:
     [
         (LSTM(), ["recur"], [["recur"]]),
         (Minimal(), [None], [[]]),
-        (ResetBefore(), ["recur", "candidate"], [["candidate"], ["recur"]]),
+        (ResetBeforeGRU(), ["recur", "gated"], [["gated"], ["recur"]]),
         (Deep(), ["a", "b", "c"], [["c"], ["b"], ["a"]]),
         (TwoMaps(), ["a", "b"], [["a", "b"]]),
         (ProjectedNorm(), ["recur", "norm_cell", "project"], [["project"], [], ["norm_cell", "recur"]]),
@@ -86,7 +83,7 @@ def test_every_product_and_norm_waits_for_what_it_reads(
 
 
 @pytest.mark.parametrize(
-    "cell", [LSTM(), GRU(), Peephole(), LayerNormLSTM(), ProjectedNorm(), NormGRU(), Zoneout(), Mixed()], ids=str
+    "cell", [LSTM(), GRU(), PeepholeLSTM(), LayerNormLSTM(), ProjectedNorm(), NormGRU(), Zoneout(), Mixed()], ids=str
 )
 def test_every_value_is_computed_once_and_states_last(cell: Cell) -> None:
     found = planned(cell)
@@ -106,8 +103,8 @@ def test_an_output_that_is_a_state_is_kept_once(cell: Cell, y: str | None) -> No
 
 
 def test_gradients_take_the_place_of_what_is_read_no_more() -> None:
-    assert planned(Peephole()).in_place
-    assert not planned(ResetBefore()).in_place
+    assert planned(PeepholeLSTM()).in_place
+    assert not planned(ResetBeforeGRU()).in_place
 
 
 def test_a_diagonal_map_is_vectors() -> None:

@@ -99,7 +99,7 @@ class TestHeld:
             (OWN["layer-norm-lstm"], Dense(3, 5), {"input_weight", "recur_weight"}),
             (OWN["peephole"], Dense(3, 5), {"input_weight", "recur_weight"}),
             (OWN["peephole"], Conv2d(3, 5), {"input_weight", "recur_weight"}),
-            (OWN["reset-before"], Dense(3, 5), {"input_weight", "recur_weight", "candidate_weight"}),
+            (OWN["reset-before"], Dense(3, 5), {"input_weight", "recur_weight", "gated_weight"}),
             (ProjectedLSTM(), Dense(3, 5, 2), {"input_weight", "recur_weight", "project_weight"}),
             (GRU(), Diagonal(3, 5), {"input_weight"}),
         ],

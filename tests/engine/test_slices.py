@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from recurra.cells import CELLS, GRU, LSTM, Cell
+from recurra.cells import GRU, LSTM, Cell
 from recurra.engine import Engine, Fold, Sweep, TorchKernels
 from recurra.engine.slices import SHORTEST
 from recurra.errors import UsageError
 from recurra.layers import Conv2d, Dense, Diagonal, Heads, Recurrent, stacked
 from recurra.wirings import Wiring
-from tests.engine.cells import OWN
+from tests.engine.cells import OWN, PLAIN
 from tests.tolerance import close, equal
 
 WAYS: dict[str, tuple[Cell, Wiring, Engine]] = {
@@ -123,7 +123,7 @@ def test_other_cells_and_noise(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gru", "lstm", "elman"])
 def test_the_sweep_gives_the_same_bits(name: str) -> None:
-    normal, low = pair(CELLS[name], Dense(4, 33), Sweep(), torch.float32)
+    normal, low = pair(PLAIN[name], Dense(4, 33), Sweep(), torch.float32)
     for steps in (16, 47, 300):
         x = inputs(normal, steps, dtype=torch.float32)
         for lengths in (None, torch.tensor([steps, 16, 0, 1, 9])):

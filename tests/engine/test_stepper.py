@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from recurra import state as states
-from recurra.cells import CELLS, GRU, LSTM, Cell, ProjectedLSTM
+from recurra.cells import GRU, LSTM, Cell, ProjectedLSTM
 from recurra.engine import Stepper
 from recurra.engine.precision import Kind
 from recurra.layers import Conv2d, Dense
-from tests.engine.cells import Mixing, Twice
+from tests.engine.cells import PLAIN, Mixing, Twice
 from tests.engine.stepping import ALL, LESS, PAIRS, WIRINGS, T, as_held, inputs, made, stepped, whole
 from tests.tolerance import close, equal
 
@@ -35,7 +35,7 @@ class TestSameBits:
             equal(stepped(one, *given), whole(layer, *given))
 
     @pytest.mark.parametrize("kind", LESS)
-    @pytest.mark.parametrize(("name", "wiring"), [*((name, "dense") for name in CELLS), ("reset-before", "plain")])
+    @pytest.mark.parametrize(("name", "wiring"), [*((name, "dense") for name in PLAIN), ("reset-before", "plain")])
     def test_many_inputs(self, name: str, wiring: str, kind: Kind) -> None:
         layer = made(ALL[name], Dense(600, 17, bias=wiring == "dense"))  # more than a tile goes through at a time
         given = inputs(layer, 2)
@@ -64,14 +64,14 @@ class TestSameBits:
 
 
 class TestFewerBytes:
-    @pytest.mark.parametrize("name", [*CELLS, "reset-before", "layer-norm-lstm", "zoneout", "minimal", "two-maps"])
+    @pytest.mark.parametrize("name", [*PLAIN, "reset-before", "layer-norm-lstm", "zoneout", "minimal", "two-maps"])
     def test_bfloat16_is_the_layer_with_rounded_weights(self, name: str) -> None:
         for wiring in ("dense", "heads", "diagonal") if name == "gru" else ("dense",):
             layer = made(ALL[name], WIRINGS[wiring]())
             given = inputs(layer, 3)
             equal(stepped(layer.stepper("bfloat16"), *given), whole(as_held(layer, "bfloat16"), *given))
 
-    @pytest.mark.parametrize("name", [*CELLS, "reset-before", "layer-norm-lstm", "zoneout", "minimal", "two-maps"])
+    @pytest.mark.parametrize("name", [*PLAIN, "reset-before", "layer-norm-lstm", "zoneout", "minimal", "two-maps"])
     def test_int8_too_but_for_the_order_of_sums(self, name: str) -> None:
         for wiring in ("dense", "heads", "diagonal") if name == "gru" else ("dense",):
             layer = made(ALL[name], WIRINGS[wiring]())

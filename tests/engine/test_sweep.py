@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.func import functional_call
 
 from recurra import state as states
-from recurra.cells import GRU, Cell, Elman
+from recurra.cells import GRU, Cell, Elman, ResetBeforeGRU
 from recurra.engine import Sweep, buffers
 from recurra.engine.pool import threads
 from recurra.engine.precision import FULL
 from recurra.layers import Bidirectional, Dense, Recurrent
 from recurra.wirings import Wiring
-from tests.engine.cells import Leaky, Minimal, ResetBefore
+from tests.engine.cells import Leaky, Minimal
 from tests.engine.twins import (
     LOSSES,
     TABLE,
@@ -176,7 +176,7 @@ def test_every_value_of_a_class_is_a_cell_of_its_own(rate: float) -> None:
     agree(Leaky(rate), Dense(5, 9), Run(3, 4), torch.float32)
 
 
-@pytest.mark.parametrize("cell", [GRU(), ResetBefore(), Mixed()], ids=str)
+@pytest.mark.parametrize("cell", [GRU(), ResetBeforeGRU(), Mixed()], ids=str)
 @pytest.mark.parametrize("inputs", [130, 530])
 def test_many_inputs(cell: Cell, inputs: int) -> None:
     agree(cell, Dense(inputs, 40), Run(9, 3, inputs), torch.float32)

@@ -14,10 +14,10 @@ from torch.utils.checkpoint import checkpoint
 
 from recurra import drop_in
 from recurra import state as states
-from recurra.cells import CELLS, GRU
+from recurra.cells import GRU, LayerNormLSTM, PeepholeLSTM
 from recurra.engine import Fold, Sweep
 from recurra.layers import Stack
-from tests.engine.cells import LayerNormLSTM, Peephole, Zoneout
+from tests.engine.cells import PLAIN, Zoneout
 from tests.engine.torch_side import INPUTS, LENGTHS, NOISE, OWN_WARNING, RESETS, UNITS, Made, answers, given, layer
 from tests.tolerance import close, equal
 
@@ -65,7 +65,7 @@ class TestTransforms:
         close(torch.func.hessian(loss)(x), other.hessian(loss, x))
 
     def test_the_second_way_back_is_exact_under_autocast(self) -> None:
-        core, x = layer(Peephole()), given().requires_grad_()
+        core, x = layer(PeepholeLSTM()), given().requires_grad_()
         slopes = []
         for on in (False, True):
             (first,) = torch.autograd.grad(core(x)[0].square().sum(), x, create_graph=True)
@@ -83,12 +83,12 @@ class TestAutocast:
         with torch.autocast("cpu", torch.bfloat16):
             y, state = core(x)
             half, after = core(x.bfloat16())
-        close((y, state), Fold().run(core.cell, core.wiring, core.weights, core._job(x, None, None, None, None)))
+        close((y, state), Fold().run(core.cell, core.wiring, core.weights, core.job(x)))
         assert (half.dtype, after.c.dtype) == (torch.bfloat16, torch.float32)
         close(half, y.bfloat16())
 
     def test_gradients_come_back_as_the_weights_are(self) -> None:
-        core, x = layer(Peephole()), given()
+        core, x = layer(PeepholeLSTM()), given()
         torch.autograd.backward(core(x)[0].sum())
         wanted = [weight.grad for weight in core.parameters()]
         core.zero_grad()
@@ -188,7 +188,7 @@ class TestMemory:
     def test_gradients_without_a_step(self, rows: int) -> None:
         found = []
         for engine in (Sweep(), Fold()):
-            core = layer(Peephole())
+            core = layer(PeepholeLSTM())
             core.engine = engine
             x, start = given(rows).requires_grad_(), core.initial(rows)
             leaves = [x, *(part.requires_grad_() for part in start), *core.parameters()]
@@ -242,7 +242,7 @@ class TestLayers:
         with pytest.raises(RuntimeError, match="dtype"):
             core(x)
 
-    @pytest.mark.parametrize("name", CELLS)
+    @pytest.mark.parametrize("name", PLAIN)
     def test_half_precision_takes_what_there_is(self, name: str) -> None:
-        y, _ = layer(CELLS[name]).bfloat16()(given().bfloat16())
+        y, _ = layer(PLAIN[name]).bfloat16()(given().bfloat16())
         assert y.dtype == torch.bfloat16

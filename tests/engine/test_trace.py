@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from recurra.cells import GRU, Cell, Elman
+from recurra.cells import GRU, Cell, Elman, LayerNormLSTM, PeepholeLSTM, ResetBeforeGRU
 from recurra.cells.cell import Map
 from recurra.engine.compile import refusal
 from recurra.engine.trace import trace
 from recurra.engine.vector import Untraceable
-from tests.engine.cells import Fields, Hidden, LayerNormLSTM, Mixing, Peephole, ResetBefore, Twice, TwoMaps
+from tests.engine.cells import Fields, Hidden, Mixing, Twice, TwoMaps
 
 Bend = Callable[[Tensor, Tensor], Any]
 
@@ -64,9 +64,9 @@ def test_a_diagonal_map_is_part_of_the_graph() -> None:
 @pytest.mark.parametrize(
     ("cell", "cuts"),
     [
-        (ResetBefore(), ("recur", "candidate")),
+        (ResetBeforeGRU(), ("recur", "gated")),
         (TwoMaps(), ("a", "b")),
-        (LayerNormLSTM(), ("recur", "norm_input", "norm_forget", "norm_new", "norm_output", "norm_cell")),
+        (LayerNormLSTM(), ("recur", "norm_input", "norm_forget", "norm_cell", "norm_output", "norm_state")),
     ],
     ids=str,
 )
@@ -155,7 +155,7 @@ def test_a_taken_cell_has_no_refusal() -> None:
 def test_tracing_draws_no_random_numbers() -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    trace(Peephole(), diagonal=False)
+    trace(PeepholeLSTM(), diagonal=False)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -171,10 +171,10 @@ def test_where_it_is_traced_does_not_matter(inside: Callable[[], AbstractContext
 
 
 def test_the_default_of_numbers_does_not_matter() -> None:
-    wanted = trace(Peephole(), diagonal=False)
+    wanted = trace(PeepholeLSTM(), diagonal=False)
     torch.set_default_dtype(torch.float64)
     try:
-        assert trace(Peephole(), diagonal=False) == wanted
+        assert trace(PeepholeLSTM(), diagonal=False) == wanted
     finally:
         torch.set_default_dtype(torch.float32)
 

@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.func import functional_call
 
 from recurra import state as states
-from recurra.cells import CELLS, Cell, ProjectedLSTM
+from recurra.cells import Cell, ProjectedLSTM
 from recurra.engine import Fold, Sweep
 from recurra.layers import Dense, Diagonal, Heads, Recurrent
 from recurra.wirings import Wiring
-from tests.engine.cells import OWN
+from tests.engine.cells import OWN, PLAIN
 from tests.tolerance import as_near, equal
 
-TABLE: dict[str, Cell] = CELLS | {"lstm-projected": ProjectedLSTM()} | OWN
+TABLE: dict[str, Cell] = PLAIN | {"lstm-projected": ProjectedLSTM()} | OWN
 del TABLE["leaky-0.1"]  # compiled anew for another constant
 WIRINGS = ("dense", "heads", "diagonal")
 

@@ -1,18 +1,51 @@
-"""The cores that every law is run over. A new cell is one line here, or none: every entry of `CELLS` is wired in all ways."""
+"""The cores that every law is run over. A new member of `FAMILY` needs no line here; a few cells are wired in all ways."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from functools import partial
+from typing import Any, Literal, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
 from recurra import state as states
-from recurra.cells import CELLS, GRU, LSTM, Cell, Elman, Map, Maps, Parts, ProjectedLSTM
-from recurra.engine import Fold, TorchKernels
-from recurra.layers import Bidirectional, Conv2d, Dense, Diagonal, Heads, Recurrent, Stack, stacked
+from recurra.cells import (
+    GRU,
+    LRU,
+    LSTM,
+    MGU,
+    CandidateDropout,
+    Cell,
+    Elman,
+    LayerNormed,
+    Map,
+    Maps,
+    Parts,
+    ProjectedLSTM,
+    Zoneout,
+)
+from recurra.engine import Fold
+from recurra.layers import (
+    FAMILY,
+    Bidirectional,
+    CausalConvolution,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    Dense,
+    Diagonal,
+    Heads,
+    Highway,
+    Member,
+    Recurrent,
+    Stack,
+    batch_normed,
+    stacked,
+)
 
 INPUTS, UNITS, ROWS, STEPS = 3, 5, 4, 9
+IN_HEADS = 8
+"""Units of members that have them in heads, and of cores of their own."""
 
 
 @final
@@ -56,7 +89,10 @@ class Case:
     def make(
         self, seed: int = 0, *, rows: int = ROWS, steps: int = STEPS, dtype: torch.dtype = torch.float32
     ) -> tuple[Any, Tensor]:
-        """The core, in evaluation, and an input for it; every weight is random, also those that start constant."""
+        """The core, in evaluation, and an input for it; every weight is random, also those that start constant.
+
+        Behind a matrix that is kept orthogonal stands one that is kept antisymmetric, and it takes a random number as well.
+        """
         torch.manual_seed(seed)
         core = self.build().to(dtype).eval()
         with torch.no_grad():
@@ -72,26 +108,50 @@ class Case:
         return self.name
 
 
+def _members() -> list[Case]:
+    """Every member of the family, wired as it is there."""
+    return [Case(name, partial(one.build, INPUTS, units(one))) for name, one in FAMILY.items()]
+
+
+def units(one: Member) -> int:
+    """How many units a member is tried with."""
+    return UNITS if one.cell and not isinstance(one.wiring(INPUTS, IN_HEADS), Heads) else IN_HEADS
+
+
 def _wired() -> list[Case]:
+    """A few cells wired in the other ways: what those do to one, they do to all."""
     cases: list[Case] = []
-    for name, cell in [*CELLS.items(), ("mixed", Mixed())]:
+    for name, cell in {"lstm": LSTM(), "gru": GRU(), "lru": LRU(), "mixed": Mixed()}.items():
         cases += [
-            Case(f"{name}-dense", lambda cell=cell: Recurrent(cell, Dense(INPUTS, UNITS))),  # type: ignore[misc]
             Case(f"{name}-conv2d", lambda cell=cell: Recurrent(cell, Conv2d(INPUTS, UNITS)), (4, 3)),  # type: ignore[misc]
             Case(f"{name}-heads", lambda cell=cell: Recurrent(cell, Heads(INPUTS, 8, heads=2))),  # type: ignore[misc]
             Case(f"{name}-diagonal", lambda cell=cell: Recurrent(cell, Diagonal(INPUTS, 8))),  # type: ignore[misc]
         ]
-        if TorchKernels().takes(cell, Dense(INPUTS, UNITS)):
-            cases += [Case(f"{name}-fold", lambda cell=cell: Recurrent(cell, Dense(INPUTS, UNITS), engine=Fold()))]  # type: ignore[misc]
     return cases
 
 
+def _normed(how: Literal["sequence", "step", "inside"]) -> nn.Module:
+    """A batch norm that has met a batch, so that it has moments for every step."""
+    core = batch_normed(LSTM(), Dense(INPUTS, UNITS), how, limit=4)
+    core(torch.randn(16, STEPS, INPUTS))
+    return core
+
+
 CASES = [
+    *_members(),
     *_wired(),
-    Case("projected-dense", lambda: Recurrent(ProjectedLSTM(), Dense(INPUTS, UNITS, projected_size=2))),
-    Case("projected-fold", lambda: Recurrent(ProjectedLSTM(), Dense(INPUTS, UNITS, projected_size=2), engine=Fold())),
+    Case("lstm-fold", lambda: Recurrent(LSTM(), Dense(INPUTS, UNITS), engine=Fold())),
+    Case("mixed-dense", lambda: Recurrent(Mixed(), Dense(INPUTS, UNITS))),
+    Case("wrapped-dense", lambda: Recurrent(Zoneout(CandidateDropout(LSTM(), 0.3), (0.1, 0.5)), Dense(INPUTS, UNITS))),
+    Case("normed-heads", lambda: Recurrent(Zoneout(LayerNormed(MGU())), Heads(INPUTS, 8, heads=2))),
+    Case("projected-narrow", lambda: Recurrent(ProjectedLSTM(), Dense(INPUTS, UNITS, projected_size=2))),
     Case("lstm-bare", lambda: Recurrent(LSTM(), Dense(INPUTS, UNITS, bias=False))),
     Case("mixed-bare", lambda: Recurrent(Mixed(), Dense(INPUTS, UNITS, bias=False))),
+    Case("lstm-conv1d", lambda: Recurrent(LSTM(), Conv1d(INPUTS, UNITS)), (4,)),
+    Case("mixed-conv3d", lambda: Recurrent(Mixed(), Conv3d(INPUTS, 2)), (2, 3, 2)),
+    Case("causal", lambda: CausalConvolution(INPUTS, UNITS, 4, dilation=2)),
+    Case("highway", lambda: Highway(Recurrent(GRU(), Dense(INPUTS, INPUTS)), INPUTS)),
+    *(Case(f"batch-norm-{how}", partial(_normed, how)) for how in ("sequence", "step", "inside")),
     Case("stack", lambda: Stack(Recurrent(LSTM(), Dense(INPUTS, UNITS)), Recurrent(GRU(), Dense(UNITS, 4)))),
     Case("stack-dropout", lambda: stacked(Mixed(), INPUTS, UNITS, layers=2, dropout=0.5)),
     Case("stack-residual", lambda: stacked(GRU(), INPUTS, INPUTS, layers=3, residual=True)),

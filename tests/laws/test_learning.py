@@ -8,7 +8,11 @@ from torch import Tensor, nn
 from tests.laws.cases import ALL, INPUTS, Case
 
 STEPS, UPDATES, BATCH = 7, 150, 32
-WORTH_IT = [case for case in ALL if not case.name.endswith(("-fold", "-bare"))]
+LOOKS, ENOUGH = 10, 0.8
+"""Batches in a row, and the share of them to be right; chance is 0.33, and most cores need some fifty updates."""
+WIRED = ("-fold", "-bare", "-conv1d", "-conv2d", "-conv3d", "-heads", "-diagonal")
+WORTH_IT = [case for case in ALL if not case.name.endswith(WIRED) or case.name == "lstm-conv2d"]
+"""Every member of the family and every kind of layer; the other wirings of a cell are the same equation."""
 
 
 def recall(case: Case) -> tuple[Tensor, Tensor]:
@@ -26,7 +30,7 @@ def test_recall_is_learnt(case: Case) -> None:
     core = case.build()
     read = nn.LazyLinear(INPUTS)
     optimiser: torch.optim.Adam | None = None
-    right = []
+    right: list[Tensor] = []
     for _ in range(UPDATES):
         x, symbols = recall(case)
         y, _ = core(x)
@@ -37,4 +41,6 @@ def test_recall_is_learnt(case: Case) -> None:
         nn.utils.clip_grad_norm_(core.parameters(), 1.0)
         optimiser.step()
         right.append((scores.argmax(1) == symbols).float().mean())
-    assert torch.stack(right[-10:]).mean() > 0.8  # chance is 0.33
+        if len(right) >= LOOKS and torch.stack(right[-LOOKS:]).mean() > ENOUGH:
+            return
+    pytest.fail(f"right in {torch.stack(right[-LOOKS:]).mean():.2f} of {LOOKS} batches")

@@ -37,13 +37,13 @@ def test_padding_is_harmless(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", ALL, ids=str)
-@pytest.mark.parametrize("filling", [7.0, torch.inf, torch.nan])
-def test_nothing_comes_out_behind_the_end(case: Case, filling: float) -> None:
+def test_nothing_comes_out_behind_the_end(case: Case) -> None:
     core, x = case.make()
-    y, end = core(padded(x, filling), None, LENGTHS)
-    clean, clean_end = core(padded(x, 0.0), None, LENGTHS)
-    assert not y[~mask(LENGTHS, x.shape[1])].any()
-    close((y, end), (clean, clean_end))
+    clean = core(padded(x, 0.0), None, LENGTHS)
+    for filling in (7.0, torch.inf, torch.nan):
+        y, end = core(padded(x, filling), None, LENGTHS)
+        assert not y[~mask(LENGTHS, x.shape[1])].any()
+        close((y, end), clean)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -85,9 +85,10 @@ def test_full_lengths_change_nothing(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", ALL, ids=str)
-@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8], ids=str)
-def test_lengths_of_any_whole_numbers(case: Case, dtype: torch.dtype) -> None:
+def test_lengths_of_any_whole_numbers(case: Case) -> None:
     core, x = case.make()
     resets = torch.arange(9).expand(4, 9) % 3 == 2
-    equal(core(x, None, LENGTHS.to(dtype)), core(x, None, LENGTHS))
-    equal(core(x, None, LENGTHS.to(dtype), resets), core(x, None, LENGTHS, resets))
+    plain, cut = core(x, None, LENGTHS), core(x, None, LENGTHS, resets)
+    for dtype in (torch.int32, torch.int16, torch.uint8):
+        equal(core(x, None, LENGTHS.to(dtype)), plain)
+        equal(core(x, None, LENGTHS.to(dtype), resets), cut)

@@ -29,10 +29,10 @@ def test_split_and_cat_are_inverse(case: Case) -> None:
 @pytest.mark.parametrize("case", ALL, ids=str)
 def test_detach_keeps_values_and_cuts_history(case: Case) -> None:
     core, x = case.make()
-    _, state = core(x)
+    _, state = core(x.requires_grad_())
     cut = states.detach(state)
     equal(cut, states.map(lambda part: part.clone().detach(), state))
-    assert all(part.requires_grad for part in states.named(state).values())
+    assert any(part.requires_grad for part in states.named(state).values())  # a count of steps has no history
     assert not any(part.requires_grad for part in states.named(cut).values())
 
 

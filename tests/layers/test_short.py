@@ -19,7 +19,7 @@ def test_short_forms_are_stacks_of_their_cell(cell: Cell, build: Callable[..., S
     stack = build(3, 5, layers=3, dropout=0.2, residual=True)
     assert [layer.cell for layer in stack.layers] == [cell] * 3
     assert [layer.wiring for layer in stack.layers] == [Dense(3, 5), Dense(5, 5), Dense(5, 5)]
-    assert (stack.dropout.p, stack.residual) == (0.2, True)
+    assert (stack.dropout.share, stack.residual) == (0.2, True)
     y, state = stack(torch.zeros(2, 7, 3))
     assert (y.shape, len(state)) == ((2, 7, 5), 3)
 
@@ -27,7 +27,7 @@ def test_short_forms_are_stacks_of_their_cell(cell: Cell, build: Callable[..., S
 @EVERY
 def test_one_layer_without_trimmings_unless_told(cell: Cell, build: Callable[..., Stack]) -> None:
     stack = build(3, 5)
-    assert (len(stack.layers), stack.dropout.p, stack.residual) == (1, 0.0, False)
+    assert (len(stack.layers), stack.dropout.share, stack.residual) == (1, 0.0, False)
     with pytest.raises(TypeError):
         build(3, 5, 2)
 

@@ -192,3 +192,63 @@ class TestStepper:
 
         with pytest.raises(UsageError, match=r"^Own has no stepper; a stack with one has none either, but it has steps$"):
             Stack(Own()).stepper()
+
+
+class TestDropout:
+    def test_each_kind_has_its_place(self) -> None:
+        stack = Stack(Recurrent(GRU(), Dense(5, 4)), Recurrent(GRU(), Dense(4, 3)))
+        lower, upper = stack.layers
+        for name in ("input_dropout", "dropout", "output_dropout"):
+            dropped = Stack(*stack.layers, **{name: 0.5})  # type: ignore[arg-type]
+            torch.manual_seed(1)
+            y, _ = dropped(X)
+            torch.manual_seed(1)
+            x = nn.functional.dropout(X, 0.5) if name == "input_dropout" else X
+            x = lower(x)[0]
+            x = upper(nn.functional.dropout(x, 0.5) if name == "dropout" else x)[0]
+            equal(y, nn.functional.dropout(x, 0.5) if name == "output_dropout" else x)
+            equal(dropped.eval()(X)[0], stack(X)[0])
+
+    def test_variational_is_one_mask_for_all_steps_of_each(self) -> None:
+        seen: list[torch.Tensor] = []
+
+        class Same(nn.Module):
+            def forward(self, x: torch.Tensor, *_: Any) -> tuple[torch.Tensor, Any]:
+                seen.append(x == 0)
+                return x, ()
+
+        stack = Stack(Same(), Same(), dropout=0.5, input_dropout=0.5, output_dropout=0.5, variational=True)
+        y, _ = stack(torch.ones(4, 7, 50))
+        for mask in (*seen, y == 0):
+            equal(mask, mask[:, :1].expand_as(mask))
+        shares = [mask.float().mean().item() for mask in (*seen, y == 0)]
+        assert all(abs(share - wanted) < 0.12 for share, wanted in zip(shares, (0.5, 0.75, 0.875), strict=True))
+
+    def test_what_lies_behind_a_row_stays_zero(self) -> None:
+        lengths = torch.tensor([7, 3, 0, 1])
+        for variational in (False, True):
+            stack = Stack(
+                *stacked(GRU(), 5, 5, layers=2).layers,
+                dropout=0.5,
+                input_dropout=0.5,
+                output_dropout=0.5,
+                variational=variational,
+                residual=True,
+            )
+            y, _ = stack(X, lengths=lengths)
+            assert not any(y[row, length:].any() for row, length in enumerate(lengths.tolist()))
+
+    def test_a_step_in_training_drops_too_and_a_stepper_does_not(self) -> None:
+        stack = Stack(Recurrent(GRU(), Dense(5, 4)), input_dropout=0.5, output_dropout=0.5, variational=True)
+        torch.manual_seed(1)
+        y, _ = stack.step(X[:, 0], stack.initial(4))
+        torch.manual_seed(1)
+        x = nn.functional.dropout(X[:, 0], 0.5)
+        [layer] = stack.layers
+        equal(y, nn.functional.dropout(cast("Recurrent", layer).step(x, layer.initial(4))[0], 0.5))  # type: ignore[operator]
+        close(stack.stepper()(X[:, 0], stack.initial(4))[0], stack.eval().step(X[:, 0], stack.initial(4))[0].detach())
+
+    @pytest.mark.parametrize("name", ["dropout", "input_dropout", "output_dropout"])
+    def test_shares_there_are(self, name: str) -> None:
+        with pytest.raises(UsageError, match=r"^dropout is -0\.5; wanted 0 to 1$"):
+            Stack(Recurrent(GRU(), Dense(5, 4)), **{name: -0.5})  # type: ignore[arg-type]

@@ -112,6 +112,7 @@ def test_carried_knows_only_the_past() -> None:
 def test_names() -> None:
     assert list(baselines(1)) == ["repeat last", "drift", "mean so far"]
     assert "mean of 7 seasons of 24" in baselines(24)
+    assert list(baselines(24, 168))[3:] == [*list(baselines(24))[3:], *list(baselines(168))[3:]]
 
 
 def test_what_is_refused() -> None:

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from recurra import state as states
-from recurra.layers import GRU, LSTM, Core
+from recurra.errors import UsageError
+from recurra.layers import GRU, LSTM, Core, Stack
 from recurra.models import LanguageModel
 from tests.tolerance import close, equal
 
@@ -12,8 +13,8 @@ X = torch.randint(V, (3, 9), generator=torch.Generator().manual_seed(0))
 
 def made(*, tied: bool = False, dropout: float = 0.0, embedding: int = INPUT) -> LanguageModel:
     torch.manual_seed(0)
-    stack = LSTM(embedding, H, layers=2)
-    return LanguageModel(V, embedding, stack, H, dropout=dropout, tied=tied).double()
+    stack = Stack(*LSTM(embedding, H, layers=2).layers, output_dropout=dropout)
+    return LanguageModel(V, embedding, stack, H, tied=tied).double()
 
 
 @pytest.fixture(params=[False, True], ids=["free", "tied"])
@@ -122,3 +123,55 @@ class TestStepper:
         logits, state = step(X[:, 0], model.initial(3))
         y, after = stack(model.embedding(X[:, 0]).detach(), model.initial(3))
         equal((logits, state), (model.output(y).detach(), after))
+
+
+class TestLeftOut:
+    def test_a_symbol_s_vector_is_left_out_wherever_it_stands(self) -> None:
+        model = made(embedding=40)
+        model.embedding_dropout = 0.5
+        seen = list[torch.Tensor]()
+        model.stack.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+        model(X)
+        share = seen[0] / model.embedding(X)
+        for symbol in X.unique():  # type: ignore[no-untyped-call]
+            assert share[symbol == X].round(decimals=6).unique().tolist() in ([0.0], [2.0])
+        assert (share == 0).any()
+        assert (share != 0).any()
+
+    def test_tied_outputs_have_all_of_them(self) -> None:
+        model = made(tied=True)
+        model.embedding_dropout = 0.5
+        torch.manual_seed(1)
+        logits, _ = model(X)
+        torch.manual_seed(1)
+        kept = torch.nn.functional.dropout(torch.ones(V, 1).double(), 0.5)
+        y, _ = model.stack((model.embedding.weight * kept)[X])
+        close(logits, model.output(model.narrow(y)))
+
+    def test_words_are_read_as_the_unknown_one(self) -> None:
+        model = made()
+        model.word_dropout = 0.3
+        rows = torch.randint(1, V, (50, 40))
+        seen = list[torch.Tensor]()
+        model.embedding.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+        model(rows)
+        [read] = seen
+        lost = read != rows
+        assert not read[lost].any()
+        assert abs(lost.float().mean() - 0.3) < 0.03
+
+    def test_both_are_for_training_only(self) -> None:
+        plain, model = made().eval(), made()
+        model.embedding_dropout = model.word_dropout = 0.5
+        assert not torch.equal(model(X)[0], plain(X)[0])
+        assert not torch.equal(model.step(X[:, 0], model.initial(3))[0], plain.step(X[:, 0], plain.initial(3))[0])
+        equal(model.eval()(X), plain(X))
+        plain.train()
+        before = torch.get_rng_state()
+        plain(X)
+        assert torch.get_rng_state().equal(before)
+
+    @pytest.mark.parametrize("name", ["embedding_dropout", "word_dropout"])
+    def test_shares_there_are(self, name: str) -> None:
+        with pytest.raises(UsageError, match=rf"^{name} is 1; wanted 0 to below 1$"):
+            LanguageModel(V, INPUT, GRU(INPUT, H), H, **{name: 1})  # type: ignore[arg-type]

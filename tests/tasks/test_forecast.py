@@ -12,10 +12,13 @@ import torch
 
 import recurra
 from recurra import store
-from recurra.data import air_passengers
+from recurra.data import SeriesBatch, air_passengers
 from recurra.errors import DataError, UsageError
-from recurra.tasks import backtest, forecast
+from recurra.models.forecasters import Forecaster
+from recurra.report import draw_predictions
+from recurra.tasks import backtest, forecast, telling
 from recurra.tasks.options import Forecast
+from recurra.tasks.plan import decide
 
 SMALL: dict[str, Any] = {"hidden": 16, "steps": 60, "check": 20, "lr": 0.01, "batch": 16, "horizon": 4, "window": 14}
 
@@ -37,6 +40,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
     folder = tmp_path_factory.mktemp("forecast")
     run: recurra.Run = Forecast(**SMALL).fit(table(folder / "sales.csv"), out=folder / "run", show=False)
     return run
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One more number each time a network runs."""
+    calls, plain = list[int](), Forecaster.forward
+
+    def forward(model: Forecaster, window: SeriesBatch) -> Any:
+        calls.append(len(window.x))
+        return plain(model, window)
+
+    monkeypatch.setattr(Forecaster, "forward", forward)
+    return calls
 
 
 class TestRun:
@@ -165,6 +180,97 @@ class TestPredict:
         with pytest.raises(UsageError, match=r"^paths: wanted a run with model=autoregressive"):
             list(made.predict(paths=2))
 
+    def test_the_picture_reads_nothing_again(self, made: recurra.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        predicted = made.predict(hold=4)
+        rows = list(predicted)
+        monkeypatch.setattr(forecast, "read", pytest.fail)
+        path = draw_predictions(made, rows, predicted.collection, tmp_path / "rows.csv")
+        assert path == tmp_path / "rows.svg"
+
+    def test_a_network_runs_once_for_a_score(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        options = Forecast(**SMALL | {"steps": 2, "check": 2}, loss="gaussian")
+        run = options.fit(table(tmp_path / "sales.csv", 100), out=tmp_path / "run", show=False)
+        calls = counted(monkeypatch)
+        assert len(list(run.predict(score=True))) == 86
+        assert len(calls) == 1
+
+    def test_many_series_are_read_side_by_side(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As one after the other: the same figures and forecasts, from far fewer readings."""
+        random, days = np.random.default_rng(0), np.datetime64("2024-01-01") + np.arange(40)
+        lines = [f"shop{k},{day},{random.normal():.3f}" for k in range(30) for day in days]
+        data = tmp_path / "shops.csv"
+        data.write_text("\n".join(["shop,day,sales", *lines]) + "\n")
+        options = Forecast(**SMALL | {"steps": 2, "check": 2, "window": 7}, id="shop")
+        run = options.fit(data, out=tmp_path / "run", show=False)
+        calls = counted(monkeypatch)
+        rows, figures = list(run.predict()), run.evaluate().figures
+        assert len(calls) == 2
+        monkeypatch.setattr(forecast, "READ", 1)
+        monkeypatch.setattr(telling.read_batches, "__defaults__", (None, 1))
+        again = list(run.predict())
+        assert (
+            [row["series"] for row in rows]
+            == [row["series"] for row in again]
+            == [f"shop{k}" for k in range(30) for _ in range(4)]
+        )
+        np.testing.assert_allclose([row["upper"] for row in rows], [row["upper"] for row in again], rtol=1e-5)
+        for mine, theirs in zip(figures, run.evaluate().figures, strict=True):
+            assert mine.value == pytest.approx(theirs.value, rel=1e-5)
+            assert mine.baselines == pytest.approx(theirs.baselines)
+
+
+class TestWords:
+    def data(self, path: Path, words: str = "ab", steps: int = 120) -> Path:
+        """Daily sales that a word known ahead decides."""
+        random, days = np.random.default_rng(0), np.datetime64("2024-01-01") + np.arange(steps)
+        chosen = [words[k % len(words)] if k > 90 else "ab"[random.integers(2)] for k in range(steps)]
+        lines = [
+            f"{day},{10 + 5 * (word == 'b') + random.normal() / 4:.3f},{word}" for day, word in zip(days, chosen, strict=True)
+        ]
+        path.write_text("\n".join(["day,sales,offer", *lines]) + "\n")
+        return path
+
+    def test_they_are_learnt(self, tmp_path: Path) -> None:
+        options = Forecast(**SMALL | {"steps": 150, "check": 50, "window": 7, "horizon": 2}, target="sales", known="offer")
+        run = options.fit(self.data(tmp_path / "sales.csv"), out=tmp_path / "run", show=False)
+        figure = {figure.name: figure for figure in run.evaluate().figures}["MAE"]
+        assert figure.value < 1 < min(figure.baselines.values())
+        assert run.read("series.json")["categories"] == {"offer": ["a", "b"]}
+
+    def test_what_was_not_learnt_is_said(self, tmp_path: Path) -> None:
+        options = Forecast(**SMALL | {"steps": 2, "check": 2}, target="sales", past="offer")
+        run = options.fit(self.data(tmp_path / "sales.csv"), out=tmp_path / "run", show=False)
+        predicted = run.predict(self.data(tmp_path / "later.csv", "aqxb"), score=True)
+        assert predicted.notes == ("offer: not learnt, read as unknown: q, x",)  # type: ignore[attr-defined]
+        problem = forecast._problem(run, tmp_path / "later.csv")
+        assert set(problem.series[0].past[:, 0].tolist()) == {0, 1, 2}
+        assert all(np.isfinite(row["expected"]) for row in predicted)
+
+    def test_a_word_of_the_test_part_alone_is_not_learnt(self, tmp_path: Path) -> None:
+        options = Forecast(horizon=4, window=14, target="sales", past="offer")
+        problem = backtest.Problem.of(options, forecast._read(options, self.data(tmp_path / "sales.csv", "abq")))
+        assert problem.categories == {"offer": ("a", "b")}
+        assert "offer: not learnt, read as unknown: q" in problem.notes
+
+    def test_numbers_that_are_names(self, tmp_path: Path) -> None:
+        data = table(tmp_path / "sales.csv", names=("sales",)).read_text().splitlines()
+        path = tmp_path / "kinds.csv"
+        path.write_text("\n".join([data[0] + ",kind", *(f"{line},{k % 3}" for k, line in enumerate(data[1:]))]) + "\n")
+        options = Forecast(**SMALL | {"steps": 2, "check": 2}, target="sales", past="kind", categories="kind")
+        run = options.fit(path, out=tmp_path / "run", show=False)
+        assert run.read("series.json")["categories"] == {"kind": ["0", "1", "2"]}
+        with pytest.raises(UsageError, match=r"^categories=sales: wanted covariates, of past=, known= or static="):
+            Forecast(target="sales", categories="sales").fit(path, out=tmp_path / "other", show=False)
+
+
+def test_a_band_that_does_not_hold_its_share_is_said() -> None:
+    assert forecast._held(0.8, 0.66, (0.62, 0.70)) == (
+        "the 80% band held 66% (62% to 70%): what was measured is wilder than the validation part, on which the band was fitted"
+    )
+    assert "is calmer than" in forecast._held(0.8, 0.9, (0.85, 0.95))
+    assert forecast._held(0.8, 0.75, (0.7, 0.81)) == ""
+    assert forecast._held(0.8, 0.75, (float("nan"), float("nan"))) == ""
+
 
 class TestBand:
     def test_it_is_measured_once_for_these_weights(self, made: recurra.Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,9 +291,11 @@ class TestBand:
 
 class TestProblem:
     def test_a_season_ahead_of_the_passengers(self) -> None:
-        plan = backtest.Plan.of(Forecast(), air_passengers())
-        assert (plan.horizon, plan.season, plan.segment) == (12, 12, 12)
+        plan, notes = decide(Forecast(), air_passengers())
+        assert (plan.horizon, plan.season, plan.segment, plan.seasons) == (12, 12, 12, (12,))
         assert plan.window % 12 == 0
+        assert notes[0] == f"chosen from the data: horizon=12, window={plan.window}, segment=12"
+        assert notes[1].startswith("normalise=last: in what is learnt from, what follows lies ")
 
     def test_scales_and_windows_never_see_the_future(self) -> None:
         """Whatever happens in the test part changes nothing that is learnt from, or looked at."""

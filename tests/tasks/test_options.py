@@ -9,7 +9,7 @@ import recurra
 from recurra.cells import CELLS
 from recurra.engine import ENGINES
 from recurra.errors import UsageError
-from recurra.tasks.options import TASKS, Options, Text, TextGeneration, described
+from recurra.tasks.options import TASKS, Options, TaskOptions, Text, TextGeneration, described
 from recurra.train import OPTIMIZERS
 
 ALL = [*TASKS.values(), TextGeneration]
@@ -60,7 +60,7 @@ class TestParse:
             (["lr=1e999"], "lr=1e999: wanted number > 0 <= 1000"),
             (["epochs=inf"], "epochs=inf: wanted number > 0 <= 1000000"),
             (["residual=maybe"], "residual=maybe: wanted true|false"),
-            (["optimizer=adamm"], "optimizer=adamm: wanted adamw|adam|nadam|rmsprop|sgd"),
+            (["optimizer=adamm"], "optimizer=adamm: wanted adamw|adam|nadam|rmsprop|sgd|nt-asgd"),
             (["schedule=Cosine"], "schedule=Cosine: wanted constant|cosine|exponential|plateau|onecycle"),
             (["unit=letters"], "unit=letters: wanted character|word|subword"),
             (["held_out=0"], "held_out=0: wanted number > 0 < 1"),
@@ -144,6 +144,15 @@ class TestDescribed:
         field = Text.model_fields[name]
         assert get_origin(field.annotation) is Literal
         assert set({option.name: option.kind for option in described(Text)}[name].split("|")) == choices
+
+    @pytest.mark.parametrize("kind", TASKS.values())
+    def test_what_is_common_has_one_group(self, kind: type[TaskOptions]) -> None:
+        grouped = [name for names in kind.groups.values() for name in names if name in kind.model_fields]
+        assert len(grouped) == len(set(grouped))
+        assert set(TaskOptions.model_fields) <= set(grouped)
+        assert {name for names in kind.groups.values() for name in names} <= {
+            name for task in TASKS.values() for name in task.model_fields
+        }
 
     def test_the_default_cell_is_there(self) -> None:
         assert Text().cell in CELLS

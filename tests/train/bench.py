@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recurra.layers import LSTM
+from recurra.layers import LSTM, Stack
 from recurra.models import LanguageModel
 from recurra.train import Cosine, Look, Loss, Report, Training, optimizer
 
@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self, folder: Path | None = None, *, name: str = "adamw", **options: Any) -> None:
         torch.manual_seed(0)
-        self.model = LanguageModel(V, 3, LSTM(3, 4, layers=2, dropout=0.3), 4, dropout=0.3, tied=True)
+        self.model = LanguageModel(V, 3, Stack(*LSTM(3, 4, layers=2).layers, dropout=0.3, output_dropout=0.3), 4, tied=True)
         self.carries: list[Any] = []
         self.training = Training(
             self.model,

@@ -81,3 +81,43 @@ def test_without_gradients() -> None:
     held[0].grad = None
     assert Clip(norm=0.1)(iter(held)).clipped
     assert gradients(held).norm() == pytest.approx(0.1, rel=1e-4)
+
+
+class TestAdaptive:
+    def test_each_unit_s_gradient_is_bounded_by_its_weights(self) -> None:
+        torch.manual_seed(0)
+        held = [nn.Parameter(torch.randn(shape)) for shape in ((4, 3), (5,), (2, 3, 2))]
+        held.append(nn.Parameter(torch.zeros(2, 3)))  # units at zero may still begin
+        for p in held:
+            p.grad = torch.randn_like(p) * torch.rand(len(p)).view(-1, *[1] * (p.dim() - 1))
+        before = [p.grad.clone() for p in held if p.grad is not None]
+        assert Clip(norm=0, adaptive=0.5)(held).clipped
+        for p, g in zip(held, before, strict=True):
+            assert p.grad is not None
+            rows = [(p.detach(), g, p.grad)] if p.dim() == 1 else list(zip(p.detach(), g, p.grad, strict=True))
+            for w, raw, clipped in rows:
+                limit = 0.5 * max(w.norm().item(), 1e-3)
+                close(clipped, raw * min(1.0, limit / raw.norm().item()))
+
+    def test_all_bounds_hold_in_the_end(self) -> None:
+        held = weights(0, 100)
+        assert Clip(norm=1.0, value=0.05, adaptive=0.01)(held).clipped
+        assert gradients(held).norm() <= 1
+        assert gradients(held).abs().max() <= 0.05
+
+    def test_what_is_short_stays(self) -> None:
+        held = weights(0, 1e-9)
+        with torch.no_grad():
+            for p in held:
+                p.add_(1.0)
+        before = gradients(held)
+        assert not Clip(norm=0, adaptive=0.1)(held).clipped
+        equal(gradients(held), before)
+
+    def test_without_a_gradient_a_weight_is_left(self) -> None:
+        held = weights(0, 1.0)
+        for p in held:
+            assert p.grad is not None
+            p.grad.zero_()
+        assert not Clip(adaptive=0.1)(held).clipped
+        assert not gradients(held).any()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recurra import store
 from recurra.errors import CheckpointError, Stopped, UsageError
-from recurra.train import Clip, Look, Loss, Report, Training
+from recurra.train import Average, Clip, Look, Loss, Report, Training
 from tests.tolerance import close
 from tests.train.bench import EVERY, STEPS, Bench, Broken, log, same
 
@@ -113,6 +113,54 @@ class TestAverage:
         broken.bench.run()
         assert broken.bench.training.average is not None
         assert broken.bench.training.average.count == STEPS - 2
+
+
+class TestLateAverage:
+    """NT-ASGD: looks get worse on purpose, so the average begins after the second look of three."""
+
+    def bench(self, folder: Path | None = None) -> Bench:
+        bench = Bench(folder, name="nt-asgd")
+        bench.training.average = Average(bench.model, 1.0, patience=1)
+        return bench
+
+    def run(self, bench: Bench, until: int | None = None) -> list[tuple[int, Tensor]]:
+        looked = list[tuple[int, Tensor]]()
+
+        def look() -> Look:
+            looked.append((bench.training.step, bench.weights.clone()))
+            return Look(bench.training.step, {})
+
+        bench.look = look  # type: ignore[method-assign]
+        with bench.training as training:
+            for _ in training.steps(look if until is None else bench.stopped(until), every=2):
+                pass
+        return looked
+
+    def test_looks_and_the_best_are_the_mean_since_then(self) -> None:
+        bench, own = self.bench(), list[Tensor]()
+        step = bench.training.optimizer.step
+
+        def stepped() -> None:
+            step()
+            own.append(bench.weights.clone())
+
+        bench.training.optimizer.step = stepped  # type: ignore[method-assign,assignment]
+        for at, weights in self.run(bench):
+            close(weights, torch.stack(own[6:at]).mean(0) if at > 6 else own[at - 1])
+        assert bench.training.average is not None
+        assert bench.training.average.count == STEPS - 6
+
+    @pytest.mark.parametrize("cut", [3, 6, 7, 9])
+    def test_it_resumes_exactly(self, cut: int, tmp_path: Path) -> None:
+        whole = self.bench()
+        wanted = self.run(whole)
+        with pytest.raises(Stopped):
+            self.run(self.bench(tmp_path), until=cut)
+        again = self.bench(tmp_path)
+        found = self.run(again)
+        assert again.weights.equal(whole.weights)
+        assert found[-1][0] == wanted[-1][0]
+        assert found[-1][1].equal(wanted[-1][1])
 
 
 class TestPrecision:

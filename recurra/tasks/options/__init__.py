@@ -1,5 +1,6 @@
 """The options of every task. They import neither torch nor numpy."""
 
+from recurra.tasks.options.comparison import Comparison
 from recurra.tasks.options.forecast import Forecast, ForecastPrediction
 from recurra.tasks.options.options import Described, EvaluationOptions, Options, TaskOptions, described
 from recurra.tasks.options.text import Text, TextGeneration, TextPrediction
@@ -7,6 +8,7 @@ from recurra.tasks.options.tuning import Tuning
 
 __all__ = [
     "TASKS",
+    "Comparison",
     "Described",
     "EvaluationOptions",
     "Forecast",

@@ -1,12 +1,21 @@
 """Options of the task `forecast`."""
 
-from typing import ClassVar, Literal, final
+from typing import Annotated, Any, ClassVar, Literal, final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from recurra.errors import UsageError
 from recurra.tasks.options.options import Options, TaskOptions
 
 __all__ = ["Forecast", "ForecastPrediction"]
+
+
+def _season(value: Any) -> str:
+    """Numbers of steps, ascending; 0 and nothing leave them to the calendar."""
+    words = [str(part).strip() for part in (value if isinstance(value, list | tuple) else str(value).split(","))]
+    if not all(word.isdecimal() for word in words if word):
+        raise UsageError(f"season={value}: wanted the steps of a season, or of several, as 24 or 24,168")
+    return ",".join(map(str, sorted({int(word) for word in words if word} - {0})))
 
 
 @final
@@ -36,20 +45,27 @@ class Forecast(TaskOptions):
     layers: int = Field(1, ge=1, le=1000, description="recurrent layers on top of each other")
     dropout: float = Field(0.2, ge=0, lt=1, description="share of activations set to zero, in training")
     batch: int = Field(64, ge=1, description="windows learnt from at a time")
-    window: int = Field(0, ge=0, description="steps of history that are read; 0 takes two to four seasons, as the data allow")
+    window: int = Field(0, ge=0, description="steps of history that are read; 0 takes four seasons, or the longest")
     epochs: float = Field(30, gt=0, le=1_000_000, description="passes over what is learnt from; 600 updates at least")
     lr: float = Field(0.001, gt=0, le=1000, description="highest learning rate")
     patience: int = Field(8, ge=0, description="stop after so many looks without a better score; 0 never")
 
     # the data
     target: str = Field("", description="column to forecast, or several as a,b; all takes every column of numbers")
-    horizon: int = Field(0, ge=0, le=1_000_000, description="steps to forecast; 0 takes a season, or 12 where there is none")
-    season: int = Field(0, ge=0, description="steps of a season; 0 takes that of the calendar: 24 hours, 7 days, 12 months")
+    horizon: int = Field(
+        0, ge=0, le=1_000_000, description="steps to forecast; 0 takes a season of the calendar, or 12 where rows have none"
+    )
+    season: Annotated[str, BeforeValidator(_season)] = Field(
+        "",
+        description="steps of a season to compare with and to look back upon, or several as 24,168; empty takes those of the "
+        "calendar alone: a day and a week of hours, 7 days, 12 months; 1 says that there is none",
+    )
     time: str = Field("", description="column of time stamps; empty finds it; none counts rows")
     id: str = Field("", description="column that says which series a row belongs to")
     past: str = Field("", description="covariates a,b that are known up to now")
     known: str = Field("", description="covariates a,b that are known ahead")
     static: str = Field("", description="covariates a,b that are the same all along a series")
+    categories: str = Field("", description="covariates a,b whose numbers are names, as that of a shop; words are anyway")
     calendar: bool = Field(True, description="add the hour, the weekday and the season as covariates known ahead")
     missing: Literal["refuse", "linear", "last", "mask"] = Field(
         "refuse", description="missing values: refuse them, fill them on a line or with the last value, or tell the network too"
@@ -69,10 +85,12 @@ class Forecast(TaskOptions):
     model: Literal["segment", "direct", "autoregressive", "transformer", "linear"] = Field(
         "segment", description="SegRNN; layers and a map to all steps; step after step; two that are not recurrent"
     )
-    segment: int = Field(0, ge=0, description="steps of a segment; 0 takes a season, or a part of the window")
+    segment: int = Field(0, ge=0, description="steps of a segment; 0 takes a season of the calendar, or a part of the window")
     joint: bool = Field(False, description="read all targets at once; else one network serves each by itself")
     normalise: Literal["auto", "none", "last", "mean", "level"] = Field(
-        "auto", description="what history is seen relative to: its last value, its mean and spread, its size (of counts)"
+        "auto",
+        description="what history is seen relative to: its last value, its mean and spread, its size (of counts); auto takes "
+        "what lies nearer to what follows, in what is learnt from",
     )
     loss: Literal["quantile", "squared", "absolute", "gaussian", "student", "negative-binomial"] = Field(
         "quantile", description="what is learnt: quantiles, a point (its band comes from errors seen), or a distribution"

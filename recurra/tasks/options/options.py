@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, final, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from recurra.errors import UsageError, near_miss
@@ -33,6 +34,9 @@ class Options(BaseModel):
     """Base of all options: unknown names are refused, with the nearest known one suggested."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+    """Options that help shows together, by what they are about; all others come first."""
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -60,6 +64,22 @@ class Options(BaseModel):
         return cls(**values)
 
 
+GROUPS = MappingProxyType(
+    {
+        "Recurrent layers": ("cell", "hidden", "layers", "residual", "highway", "norm", "chrono"),
+        "Regularisation": (
+            *("dropout", "variational", "input_dropout", "recurrent_dropout", "weight_drop", "zoneout", "embedding_dropout"),
+            *("word_dropout", "activation_penalty", "slowness_penalty", "max_norm", "weight_decay"),
+        ),
+        "Optimisation": (
+            *("batch", "window", "epochs", "steps", "optimizer", "lr", "schedule", "warmup", "accumulate", "average"),
+            *("clip", "clip_value", "adaptive_clip", "patience"),
+        ),
+        "Run": ("seed", "seeds", "check", "precision", "device", "engine"),
+    }
+)
+
+
 class TaskOptions(Options):
     """Base of the options of a task; what is common to all tasks stands here."""
 
@@ -71,6 +91,7 @@ class TaskOptions(Options):
     """What to type when a training is done."""
     not_searched: ClassVar[frozenset[str]] = frozenset()
     """Options that change what a look measures: a search cannot compare across them."""
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = GROUPS
 
     cell: str = Field("lstm", description="the recurrent cell; recurra cells lists them")
     hidden: int = Field(256, ge=1, le=100_000, description="units of each layer")
@@ -81,7 +102,9 @@ class TaskOptions(Options):
     window: int = Field(64, ge=1, description="steps that the gradient travels back")
     epochs: float = Field(12, gt=0, le=1_000_000, description="passes over the learning part")
     steps: int = Field(0, ge=0, description="updates; 0 counts them from epochs")
-    optimizer: Literal["adamw", "adam", "nadam", "rmsprop", "sgd"] = Field("adamw", description="of torch.optim")
+    optimizer: Literal["adamw", "adam", "nadam", "rmsprop", "sgd", "nt-asgd"] = Field(
+        "adamw", description="of torch.optim; nt-asgd is sgd, whose weights are averaged once looks stop getting better"
+    )
     lr: float = Field(0.004, gt=0, le=1000, description="highest learning rate")
     schedule: Literal["constant", "cosine", "exponential", "plateau", "onecycle"] = Field(
         "cosine", description="how the rate moves"
@@ -103,6 +126,42 @@ class TaskOptions(Options):
     check: int = Field(0, ge=0, description="updates between looks at the held-out part, each saved; 0 makes 30 looks")
     device: str = Field("auto", description="cpu, cuda, mps; auto takes a GPU where there is one")
     engine: Literal["auto", "sweep", "torch", "fold"] = Field("auto", description="how cells run; auto takes the fastest")
+    variational: bool = Field(False, description="each dropout draws one mask for all steps that are read at a time")
+    input_dropout: float = Field(0.0, ge=0, lt=1, description="share of what the layers read set to zero, in training")
+    recurrent_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of what a cell would write into its state set to zero, in training"
+    )
+    weight_drop: float = Field(
+        0.0, ge=0, lt=1, description="share of the weights between a layer's own units set to zero, in training"
+    )
+    zoneout: float = Field(0.0, ge=0, lt=1, description="share of the units that keep their state for a step, in training")
+    norm: Literal["none", "layer", "batch", "batch-inside"] = Field(
+        "none", description="normalisation over a layer's units, or over the batch, of its inputs or of its products too"
+    )
+    highway: bool = Field(False, description="mix each layer's input with its output by a gate that is learnt")
+    activation_penalty: float = Field(
+        0.0, ge=0, le=1_000_000, description="added to the loss times the mean square of the layers' outputs"
+    )
+    slowness_penalty: float = Field(
+        0.0, ge=0, le=1_000_000, description="added to the loss times the mean square of their changes from step to step"
+    )
+    max_norm: float = Field(
+        0.0, ge=0, le=1_000_000, description="longest vector of weights that a unit of the layers reads with; 0 for none"
+    )
+    chrono: int = Field(
+        0, ge=0, le=1_000_000_000, description="longest span that gates' biases start for, in steps; 0 leaves them"
+    )
+    adaptive_clip: float = Field(
+        0.0, ge=0, le=1_000_000, description="largest norm of a unit's gradient beside that of its weights; 0 for none"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.residual and self.highway:
+            raise UsageError("residual=true and highway=true: both lead a layer's input past it; choose one")
+        if self.average and self.optimizer == "nt-asgd":
+            raise UsageError(f"average={self.average} and optimizer=nt-asgd: both average the weights; choose one")
+        return self
 
     def fit(self, data: Any = None, *, out: str | Path | None = None, show: bool = True) -> Run:
         """Train on `data` into the run folder `out` (by default ``runs/TASK-N``), and give back the finished run.

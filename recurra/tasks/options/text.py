@@ -30,6 +30,10 @@ class Text(TaskOptions):
     embedding: int = Field(64, ge=1, le=100_000, description="size of the vector of a symbol")
     tied: bool = Field(False, description="predict with the embedding matrix itself")
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
+    embedding_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the symbols whose vectors are zero for an update, in training"
+    )
+    word_dropout: float = Field(0.0, ge=0, lt=1, description="share of the symbols read as the unknown one, in training")
     carry: bool = Field(True, description="carry the state from window to window; false starts each at zero")
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from recurra.errors import UsageError
 from recurra.tasks.options.options import Options, TaskOptions
 
-__all__ = ["Choices", "Range", "Space", "Tuning", "space"]
+__all__ = ["Choices", "Range", "Space", "Tuning", "space", "varied"]
 
 NAMES = {"cell"}  # free text whose commas part choices; in all other free text they belong to the value
 
@@ -60,6 +60,18 @@ class Space(NamedTuple):
 
 
 def space(kind: type[TaskOptions], words: Iterable[str]) -> Space:
+    """What is to be searched: as `varied` reads it, and something at least.
+
+    Raises:
+        UsageError: what `varied` raises, or nothing to search.
+    """
+    found = varied(kind, words)
+    if not found.searched:
+        raise UsageError("nothing to search; give a range or choices, such as hidden=64..512 or cell=lstm,gru")
+    return found
+
+
+def varied(kind: type[TaskOptions], words: Iterable[str]) -> Space:
     """Read words: ``low..high`` is a range, ``a,b,c`` are choices, all else is fixed.
 
     A range has a logarithmic scale where its ends are above 0 and differ ten times or more. Free text, such as an encoding or
@@ -67,11 +79,11 @@ def space(kind: type[TaskOptions], words: Iterable[str]) -> Space:
 
     Raises:
         UsageError: an unknown name, a value that the option does not take, a range whose ends are not numbers in order, an
-            option that changes what is measured, two words for one option, or nothing to search.
+            option that changes what is measured, or two words for one option.
 
     Example:
         >>> from recurra.tasks.options import Text
-        >>> found = space(Text, ["hidden=64..1024", "cell=lstm,gru", "dropout=0..0.5", "layers=2"])
+        >>> found = varied(Text, ["hidden=64..1024", "cell=lstm,gru", "dropout=0..0.5", "layers=2"])
         >>> found.searched["hidden"]
         Range(low=64.0, high=1024.0, whole=True, log=True)
         >>> found.searched["cell"].values, found.searched["dropout"].log, found.fixed
@@ -96,8 +108,6 @@ def space(kind: type[TaskOptions], words: Iterable[str]) -> Space:
     for name, dimension in searched.items():
         if any(word.startswith(f"{name}=") for word in fixed):
             raise UsageError(f"{name} is given twice, once as {dimension}")
-    if not searched:
-        raise UsageError("nothing to search; give a range or choices, such as hidden=64..512 or cell=lstm,gru")
     return Space(searched, tuple(fixed))
 
 

@@ -1,0 +1,425 @@
+"""Comparison of variants: the same data, budget and seeds for each, and what each reaches and costs, beside naive methods."""
+
+import json
+import math
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from importlib import import_module
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+
+from recurra import store
+from recurra.errors import DataError, NumericError, RecurraError, Stopped, UsageError, near_miss
+from recurra.layers.family import member
+from recurra.metrics import FewMean, few_mean
+from recurra.tasks.console import terminal
+from recurra.tasks.costs import Costs, costs, pace
+from recurra.tasks.options import TASKS, TaskOptions
+from recurra.tasks.options.comparison import Variants, variants
+from recurra.tasks.runs import Run
+from recurra.train.guard import StopFlag, locked, stop_flag
+
+__all__ = ["Compared", "Gap", "Trained", "Variant", "compare"]
+
+OFF = 0.2  # share by which training may miss its budget without a word
+
+
+class Trained(NamedTuple):
+    """One finished training: the figure that counts, what it did, and how fast."""
+
+    value: float
+    interval: tuple[float, float]
+    updates: int
+    seconds: float
+    items_per_second: float
+
+
+class Variant(NamedTuple):
+    """One row: the options that set it apart, its trainings by seed, what it costs, and what failed and why.
+
+    `failed` has the seed, or ``"all"`` where no training could begin.
+    """
+
+    name: str
+    options: Mapping[str, str]
+    trainings: Mapping[int, Trained]
+    costs: Costs | None
+    failed: Mapping[str, str]
+
+    @property
+    def value(self) -> float | None:
+        """The mean over seeds; None where no training came to its end."""
+        return fmean(each.value for each in self.trainings.values()) if self.trainings else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 %: Student's over seeds; of a single seed, that of its measurement, which knows nothing of other seeds."""
+        if not self.trainings:
+            return None
+        [*values] = self.trainings.values()
+        ends = values[0].interval if len(values) == 1 else few_mean([each.value for each in values])[1:]
+        return ends if ends[0] <= ends[1] else None
+
+    def mean(self, name: str) -> float | None:
+        """The mean of a field of its trainings."""
+        return fmean(getattr(each, name) for each in self.trainings.values()) if self.trainings else None
+
+    def as_json(self) -> dict[str, Any]:
+        """One object."""
+        means = {name: self.mean(name) for name in ("value", "updates", "seconds", "items_per_second")}
+        trainings = {str(seed): _plain(each) for seed, each in self.trainings.items()}
+        told = None if self.costs is None else _plain(self.costs)
+        ends = None if self.interval is None else list(self.interval)
+        own = {"name": self.name, "options": dict(self.options), **means, "interval": ends}
+        return own | {"costs": told, "trainings": trainings, "failed": dict(self.failed)}
+
+
+class Gap(NamedTuple):
+    """How much worse one variant is than another, in the mean over the seeds that both have, and its 95 % interval, paired."""
+
+    better: str
+    worse: str
+    difference: FewMean
+    seeds: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether the whole interval is above zero."""
+        return self.difference.low > 0
+
+    def __str__(self) -> str:
+        """The sentence that stands under the table."""
+        mean, low, high = (f"{number:.3g}" for number in self.difference)
+        told = f"{mean} (95 % interval {low} to {high})"
+        if self.sure:
+            return f"{self.better} is better than {self.worse} by {told}"
+        return f"{self.better} and {self.worse} cannot be told apart with {self.seeds} seeds: the difference is {told}"
+
+
+class Compared(NamedTuple):
+    """What a comparison found; lower values are better.
+
+    `baselines` are naive methods on the same data; `budget` is in seconds, 0 where trainings had a number of updates.
+    """
+
+    folder: Path
+    task: str
+    figure: str
+    seeds: tuple[int, ...]
+    budget: float
+    baselines: Mapping[str, float]
+    variants: tuple[Variant, ...]
+
+    @property
+    def ranked(self) -> list[Variant]:
+        """The variants, the best first; those without a training last."""
+        return sorted(self.variants, key=lambda row: math.inf if row.value is None else row.value)
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """Every two variants that share two seeds or more, the best ones first."""
+        found = []
+        for better, worse in combinations(self.ranked, 2):
+            both = [seed for seed in better.trainings if seed in worse.trainings]
+            if len(both) < 2:
+                continue
+            differences = [worse.trainings[seed].value - better.trainings[seed].value for seed in both]
+            names = (better.name, worse.name)
+            if sum(differences) < 0:  # a seed that failed is in one mean and not in the other
+                names, differences = names[::-1], [-each for each in differences]
+            found.append(Gap(*names, few_mean(differences), len(both)))
+        return found
+
+    @property
+    def sentences(self) -> list[str]:
+        """What there is to say under the table: the best beside every other, what failed, what took longer than it should."""
+        best, *_ = self.ranked
+        said = [str(gap) for gap in self.gaps if best.name in gap[:2]]
+        if not said and len(self.seeds) == 1:
+            said.append("One seed each: what is luck cannot be told; give seeds=3 or more.")
+        for row in self.variants:
+            for seed, reason in row.failed.items():
+                said.append(f"{row.name}{'' if seed == 'all' else f', seed {seed}'}: {reason}")
+            seconds = row.mean("seconds")
+            if self.budget and seconds is not None and abs(seconds / self.budget - 1) > OFF:
+                said.append(
+                    f"{row.name} trained for {seconds:.4g} s with a budget of {self.budget:g} s: "
+                    "the machine was not as fast as when it was timed, or patience ended it"
+                )
+        return said
+
+    def as_json(self) -> dict[str, Any]:
+        """One object: baselines, variants with all their trainings, and differences."""
+        facts = {"task": self.task, "figure": self.figure, "seeds": list(self.seeds), "budget": self.budget}
+        gaps = [{**gap._asdict(), "difference": gap.difference._asdict(), "sure": gap.sure} for gap in self.gaps]
+        rows = [row.as_json() for row in self.ranked]
+        said = {"baselines": dict(self.baselines), "variants": rows, "differences": gaps, "sentences": self.sentences}
+        return facts | said
+
+
+def compare(task: str, data: Any, words: Iterable[str], *, out: str | Path | None = None, show: bool = True) -> Compared:
+    """Train every variant of some options with the same data, budget and seeds, and measure each.
+
+    Options with several values vary, all combinations of them; ``seeds=N`` trains each N times. With a budget the updates that
+    fit into it are counted first: every variant is timed for a moment, and all its trainings have that many updates, so that
+    schedules end where they should and no clock decides anything inside a training. Looks at the held-out part are not
+    counted. Everything is in the folder: calling this again with the same arguments goes on, and more seeds add to those
+    that are there.
+
+    ======================  ================================================================================
+    ``compare.json``        what is compared, on what data
+    ``state.json``          what could not be trained, and why
+    ``trainings/N/``        ``costs.json`` of the variant N, with its number of updates where there is a budget
+    ``trainings/N/SEED/``   an ordinary run folder, measured
+    ``comparison.json``     the table, with every training and every difference
+    ======================  ================================================================================
+
+    Args:
+        task: its name.
+        data: what the task reads; None takes its embedded default.
+        words: ``name=value``, as on the command line: ``cell=lstm,gru``, ``hidden=256``, ``seeds=3``, ``budget=5m``.
+        out: the folder, by default ``runs/compare-TASK``.
+        show: print a line for each training.
+
+    Raises:
+        UsageError: words that cannot be (see :func:`recurra.tasks.options.comparison.variants`), or a folder that holds
+            something else.
+        DataError: data that cannot be used, or have changed since the comparison began.
+        NumericError: where no training came to its end.
+        Stopped: between two updates.
+    """
+    if task not in TASKS:
+        raise UsageError(f"{task}: no such task; {near_miss(task, TASKS)}")
+    kind, folder = TASKS[task], Path("runs") / f"compare-{task}" if out is None else Path(out)
+    return _Comparison(kind, kind.source(data), variants(kind, words), folder, terminal(quiet=not show)).run()
+
+
+class _Comparison:
+    """A comparison in its folder."""
+
+    def __init__(self, kind: type[TaskOptions], data: Any, what: Variants, folder: Path, console: Console) -> None:
+        self.kind, self.data, self.what, self.folder, self.console = kind, data, what, folder, console
+        self.flag, self.page = StopFlag(), import_module(f"recurra.tasks.{kind.task}")
+        self.options = {name: kind.parse([*what.fixed, *words]) for name, words in what.words.items()}
+        base = next(iter(self.options.values()))
+        self.seeds = tuple((base.seed + k) % 2**32 for k in range(base.seeds))
+        for options in self.options.values():
+            member(options.cell)
+
+    def run(self) -> Compared:
+        self._begin()
+        with locked(self.folder):
+            for place in (self.folder, *self.folder.glob("trainings"), *self.folder.glob("trainings/*")):
+                store.sweep(place)
+            self.state = store.read_json(self.folder / "state.json")
+            with stop_flag() as self.flag:  # a signal is heard between trainings too
+                for name in self.what.words:
+                    self._prepare(name)
+                for seed in self.seeds:
+                    for name in self.what.words:
+                        self._train_one(name, seed)
+            return self._finish()
+
+    def _begin(self) -> None:
+        """Make the folder, or see that it is of this comparison; data and options are tried before there is one."""
+        facts = {
+            "task": self.kind.task,
+            "data": str(self.data.absolute()) if isinstance(self.data, Path) else "frame" if self.data is not None else None,
+            "fixed": sorted(word for word in self.what.fixed if not word.startswith("seeds=")),
+            "variants": {name: list(words) for name, words in self.what.words.items()},
+            "budget": self.what.budget.seconds,
+        }
+        path = self.folder / "compare.json"
+        if path.exists():
+            before = store.read_json(path)
+            if before != facts:
+                differs = next(name for name in facts if before.get(name) != facts[name])
+                raise UsageError(
+                    f"{self.folder}: holds another comparison, its {differs} differ; "
+                    "give the same words, or choose another --out"
+                )
+            self.state = store.read_json(self.folder / "state.json")
+            if not all(self._done(name, seed) for name in self.options for seed in self.seeds):
+                self._try_all()
+            return
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise UsageError(f"{self.folder}: is there already and is no comparison; choose another --out")
+        self._try_all()
+
+        def fill(temporary: Path) -> None:
+            store.write_json(temporary / "compare.json", facts)
+            store.write_json(temporary / "state.json", {"fingerprint": None, "failed": {}})
+
+        store.publish(self.folder, fill)
+
+    def _try_all(self) -> None:
+        """Raise what the first variant raises, where no other can be set up."""
+        first: Exception | None = None
+        for options in self.options.values():
+            try:
+                self.page.setup(options, self.data)
+                return
+            except (UsageError, DataError) as error:
+                first = first or error
+        assert first is not None
+        raise first
+
+    def _prepare(self, name: str) -> None:
+        """Measure what a variant costs, and count the updates that its budget has room for."""
+        path = self._folder(name) / "costs.json"
+        if path.exists() or name in self.state["failed"]:
+            return
+        with self._watched(f"{name}: costs", name):
+            with _refusals():
+                setup = self.page.setup(self.options[name], self.data)
+            told, seconds = costs(setup), self.what.budget.seconds
+            updates = max(1, round(seconds / pace(self.options[name], setup, seconds))) if seconds else None
+            path.parent.mkdir(parents=True, exist_ok=True)
+            store.write_json(path, {**_plain(told), "updates": updates})
+
+    def _train_one(self, name: str, seed: int) -> None:
+        """Train one variant with one seed to its end, from its checkpoint if it has one, and measure it."""
+        folder, key = self._folder(name) / str(seed), f"{name}/{seed}"
+        if self._done(name, seed):
+            return
+        number, many = self.seeds.index(seed) * len(self.options) + list(self.options).index(name) + 1, len(self.seeds)
+        said = f"training {number} of {many * len(self.options)}: {name}, seed {seed}"
+        with self._watched(said, key) as status:
+            run = self._run(folder, name, seed)
+            with closing(self.page.train(run)) as reports:
+                for report in reports:
+                    status(f"{said}: step {report.step} of {report.steps}")
+            status(f"{said}: measuring")
+            store.write_json(folder / "evaluation.json", run.evaluate().as_json())
+            _, _, training = self._told(folder)
+            if not math.isfinite(training.value):
+                (folder / "evaluation.json").unlink()
+                raise NumericError("what it tells is not finite")
+            self._say(f"{said}: {training.value:.5g} after {training.updates:,} updates, {training.seconds:.4g} s", "")
+
+    def _folder(self, name: str) -> Path:
+        return self.folder / "trainings" / name.replace(" ", ",")
+
+    def _done(self, name: str, seed: int) -> bool:
+        """Whether there is nothing left to do with it."""
+        measured = self._folder(name) / str(seed) / "evaluation.json"
+        return measured.exists() or bool({name, f"{name}/{seed}"} & self.state["failed"].keys())
+
+    def _run(self, folder: Path, name: str, seed: int) -> Run:
+        """The run folder of a training, made once; on the data that all others have."""
+        run: Run
+        fresh = not (folder / "run.json").exists()
+        if fresh:
+            updates = store.read_json(folder.parent / "costs.json")["updates"]
+            changed = {"seed": seed, "seeds": 1} | ({"steps": updates} if updates else {})
+            with _refusals():
+                run = self.page.begin(self.options[name].model_copy(update=changed), self.data, folder)
+        else:
+            run = Run(folder)
+        if self.state["fingerprint"] is None:
+            self._keep(fingerprint=run.fingerprint)
+        if self.state["fingerprint"] != run.fingerprint:
+            if fresh:
+                shutil.rmtree(folder)
+            raise DataError(
+                f"{run.source}: changed since this comparison began; bring the old data back, or choose another --out"
+            )
+        return run
+
+    @contextmanager
+    def _watched(self, said: str, key: str) -> Iterator[Any]:
+        """Turn what ends one training, but not the comparison, into a line and an entry of the state."""
+        if self.flag:
+            raise Stopped(f"stopped before {said}; the same command goes on")
+        try:
+            with self.console.status(escape(said)) as status:
+                yield lambda text: status.update(escape(text))
+        except Stopped as stopped:
+            where = str(stopped).partition(";")[0]
+            raise Stopped(f"{said}: {where}; the same command goes on") from None
+        except (_RefusedError, NumericError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            reason = " ".join(str(error).split()) or "more memory than there is"
+            self._keep(failed=self.state["failed"] | {key: reason})
+            self._say(f"{said}: {reason}", "yellow")
+
+    def _keep(self, **changed: Any) -> None:
+        self.state = {**self.state, **changed}
+        store.write_json(self.folder / "state.json", self.state)
+
+    def _say(self, text: str, style: str) -> None:
+        self.console.print(text, style=style, highlight=False, markup=False)
+
+    def _told(self, folder: Path) -> tuple[str, Mapping[str, float], Trained]:
+        """The figure that counts, what naive methods reach, and the training, of a run that was measured."""
+        metrics = store.read_json(folder / "evaluation.json")["metrics"]
+        name = getattr(self.page, "JUDGED", next(iter(metrics)))
+        value, (low, high) = metrics[name]["value"], map(_or_nan, metrics[name]["interval"])
+        lines = [json.loads(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
+        ends = [0.0, *(line["seconds"] for line in lines)]
+        items = sum(line["items_per_second"] * (end - begun) for line, begun, end in zip(lines, ends, ends[1:], strict=False))
+        baselines = {who: each for who, each in metrics[name]["baselines"].items() if each is not None}
+        return name, baselines, Trained(_or_nan(value), (low, high), lines[-1]["step"], ends[-1], items / ends[-1])
+
+    def _finish(self) -> Compared:
+        figure, baselines, rows = "", dict[str, float](), list[Variant]()
+        for name, words in self.what.words.items():
+            folder, trainings, failed = self._folder(name), dict[int, Trained](), dict[str, str]()
+            for seed in self.seeds:
+                if (folder / str(seed) / "evaluation.json").exists():
+                    figure, others, trainings[seed] = self._told(folder / str(seed))
+                    baselines = baselines or dict(others)
+                elif f"{name}/{seed}" in self.state["failed"]:
+                    failed[str(seed)] = self.state["failed"][f"{name}/{seed}"]
+            if name in self.state["failed"]:
+                failed["all"] = self.state["failed"][name]
+            options = dict(word.split("=", 1) for word in words)
+            rows.append(Variant(name, options, trainings, _costs(folder / "costs.json"), failed))
+        found = Compared(self.folder, self.kind.task, figure, self.seeds, self.what.budget.seconds, baselines, tuple(rows))
+        if not any(row.trainings for row in rows):
+            key, reason = next(iter(self.state["failed"].items()))
+            raise NumericError(f"{self.folder}: no training came to its end; {key}: {reason}")
+        store.write_json(self.folder / "comparison.json", found.as_json())
+        return found
+
+
+class _RefusedError(RecurraError):
+    """Options that the data or the machine do not admit."""
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        raise _RefusedError(str(error)) from None
+
+
+def _costs(path: Path) -> Costs | None:
+    if not path.exists():
+        return None
+    kept = store.read_json(path)
+    memory = {int(length): size for length, size in kept["memory"].items()}
+    return Costs(kept["parameters"], kept["step"], kept["how"], memory, kept["without"])
+
+
+def _plain(value: Any) -> Any:
+    """NamedTuples as objects, and what is not finite as nothing."""
+    if hasattr(value, "_asdict"):
+        return {name: _plain(part) for name, part in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
