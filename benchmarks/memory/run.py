@@ -65,7 +65,7 @@ def run(task: Task, options: MemoryOptions, tell: Callable[[Report], None] = lam
 
     with Training(
         model,
-        recipes.update(options, recipes.Setup(model, update, batches, math.inf, look)),
+        recipes.update(options, model, update),
         batches,
         optimizer=recipes.make_optimizer(options, model),
         steps=options.steps,

@@ -18,6 +18,7 @@ PARTS = {
     "grid": "the same over B and H, for the pictures",
     "variants": "ragged rows, float64, projections, both directions, beside torch.nn",
     "cells": "a user's cells beside our LSTM, the Python fold and a Python loop",
+    "family": "every member of the family beside our LSTM and the Python fold",
     "profile": "where the time of a call goes: products, the loop over time, all else",
     "start": "the first call in a new process, without and with the disk cache",
     "step": "one step of one row, float32, bfloat16 and int8 weights, beside torch's cells and ONNX Runtime",
@@ -53,6 +54,7 @@ class Plan(NamedTuple):
     shapes: tuple[Shape, ...]
     grid: tuple[Shape, ...]
     fold: tuple[Shape, ...]
+    family: tuple[Shape, ...]
     variants: tuple[Shape, ...]
     units: tuple[int, ...]
     scan: tuple[Shape, ...]
@@ -115,6 +117,7 @@ class Bench(Options):
             shapes=own or (QUICK if self.quick else NINE),
             grid=grid,
             fold=FOLD[:2] if self.quick else FOLD,
+            family=FOLD[1:2] if self.quick else FOLD[1::2],
             variants=FOLD[1:2] if self.quick else FOLD[1:],
             units=(64, 256) if self.quick else (64, 256, 512, 1024),
             scan=tuple(Shape(1, steps, 64) for steps in (1024, 16_384, 65_536)),

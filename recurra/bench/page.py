@@ -33,8 +33,25 @@ def summary(result: Result, pictures: Sequence[str], *, level: int = 1) -> Itera
     profiled = [measure for measure in result.measures if measure.part == "profile"]
     if profiled:
         yield from (f"{'#' * level}# Where the time goes", "", *PROFILE, "", *_profile(profiled), "")
+    family = [measure for measure in result.measures if measure.part == "family"]
+    if family:
+        yield from (f"{'#' * level}# The family", "", *FAMILY, "", *_family(family), "")
     for name in pictures:
         yield from (f"![{Path(name).stem.replace('-', ' ')}]({name})", "")
+
+
+def _family(measures: Sequence[Measure]) -> Iterator[str]:
+    found = {(each.subject, each.shape, each.threads): each.ratios for each in measures}
+    cases = list(dict.fromkeys((shape, threads) for _, shape, threads in found))
+    titles = [f"{shape}; {several(threads, 'thread')}" for shape, threads in cases]
+    yield from _rows(["", *(f"{what}: {title}" for title in titles for what in ("of LSTM's time", "over the fold"))])
+    for subject in dict.fromkeys(subject for subject, _, _ in found):
+        row = [subject]
+        for case in cases:
+            ratios = found.get((subject, *case), {})
+            lstm, fold = ratios.get(Contender.OURS_LSTM), ratios.get(Contender.FOLD)
+            row += [f"{1 / lstm:.2f}" if lstm else "", f"{fold:.1f}x" if fold else ""]
+        yield _row(row)
 
 
 def _profile(measures: Sequence[Measure]) -> Iterator[str]:
@@ -52,6 +69,10 @@ PROFILE = (
     "Half of a call's products are of x, half of h. Wired diagonally, a call does all but those of h: what it takes beyond",
     "the products of x at the speed of `A @ A` is *all else*, pointwise work, packing and Python; and what the dense call",
     "takes beyond it, and beyond the speed of `A @ A`, the products of h take *more in the loop*, with few rows at a time.",
+)
+FAMILY = (
+    "Training (forward and backward) of one layer of every member, as it runs by default, with as many inputs as units: its",
+    "time as a share of that of our LSTM on the sweep, and how many times as long its own equation takes in the Python fold.",
 )
 LEGEND = (
     "Contenders run in turn in one process (or, where they must not meet, in a process of their own), and the median counts.",

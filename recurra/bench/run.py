@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from recurra import store
-from recurra.bench import avx2, memory, peers, sequences, start, step
+from recurra.bench import avx2, family, memory, peers, sequences, start, step
 from recurra.bench.goals import judged
 from recurra.bench.machine import describe
 from recurra.bench.options import Bench, Plan
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[Plan, int], Iterator[Measure]]] = {
     "grid": sequences.grid,
     "variants": sequences.variants,
     "cells": sequences.cells,
+    "family": family.family,
     "profile": sequences.profile,
     "start": start.start,
     "step": step.step,

@@ -21,6 +21,7 @@ __all__ = [
     "PEERS",
     "Candidate",
     "cells",
+    "given",
     "grid",
     "measure",
     "ours",
@@ -106,7 +107,7 @@ def _beside_torch(part: str, plan: Plan, shapes: tuple[Shape, ...], threads: int
     for name in plan.cells:
         cell, layer, _ = PEERS[name]
         for shape in shapes:
-            x, units = _input(shape), shape.units
+            x, units = given(shape), shape.units
             candidates = ours(cell, Dense(units, units), x) | {Contender.NN: torch_nn(layer(units, units), x)}
             for way in WAYS:
                 yield measure(part, name, cell, way, shape, threads, _beside_product(candidates, way, plan))
@@ -124,7 +125,7 @@ def variants(plan: Plan, threads: int) -> Iterator[Measure]:
 
 def _variants(name: str, shape: Shape) -> dict[str, dict[str, Candidate]]:
     cell, layer, _ = PEERS[name]
-    x, units, wiring = _input(shape), shape.units, Dense(shape.units, shape.units)
+    x, units, wiring = given(shape), shape.units, Dense(shape.units, shape.units)
     lengths = torch.linspace(shape.steps, max(1, shape.steps // 8), shape.batch).long()  # longest first, as torch wants it
     double = x.detach().double().requires_grad_()
     found = {
@@ -157,7 +158,7 @@ def cells(plan: Plan, threads: int) -> Iterator[Measure]:
     """A user's cells: per gate beside our LSTM, and beside what runs them without an engine."""
     for name, cell in OWN.items():
         for shape in plan.fold:
-            x, wiring = _input(shape), Dense(shape.units, shape.units)
+            x, wiring = given(shape), Dense(shape.units, shape.units)
             candidates = ours(cell, wiring, x) | ours(LSTM(), wiring, x, name=Contender.OURS_LSTM)
             yield measure("cells", name, cell, "inference", shape, threads, _beside_product(candidates, "inference", plan))
             candidates[Contender.FOLD] = _layer(Fold(), cell, wiring, x)
@@ -172,7 +173,7 @@ def profile(plan: Plan, threads: int) -> Iterator[Measure]:
     for name in plan.cells:
         cell = PEERS[name].cell
         for shape in plan.shapes:
-            x, units = _input(shape), shape.units
+            x, units = given(shape), shape.units
             candidates = ours(cell, Dense(units, units), x) | ours(cell, Diagonal(units, units), x, name=Contender.DIAGONAL)
             for way in WAYS:
                 yield measure("profile", name, cell, way, shape, threads, _beside_product(candidates, way, plan))
@@ -182,7 +183,7 @@ def scan(plan: Plan, threads: int) -> Iterator[Measure]:
     """A cell without a product in its loop, beside its input product alone."""
     cell = MinGRU()
     for shape in plan.scan:
-        x, wiring = _input(shape), Dense(shape.units, shape.units)
+        x, wiring = given(shape), Dense(shape.units, shape.units)
         linear = nn.Linear(shape.units, len(cell.gates) * shape.units)
         candidates = ours(cell, wiring, x) | {Contender.INPUT_PRODUCT: Candidate(linear, x, linear)}
         for way in WAYS:
@@ -215,7 +216,8 @@ def _reason(cell: Cell) -> str:
     return f" ({refusal(cell)})" if refusal(cell) else ""
 
 
-def _input(shape: Shape) -> Tensor:
+def given(shape: Shape) -> Tensor:
+    """What a layer reads, (B, T, H)."""
     return torch.randn(*shape, requires_grad=True)
 
 

@@ -11,10 +11,16 @@ from matplotlib.figure import Figure
 
 __all__ = ["COLOURS", "LINES", "MAIN", "MARK", "MARKERS", "Picture", "percent", "small"]
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe & Ito 2008
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+"""Colours that colour-blind people tell apart (Okabe & Ito 2008)."""
 LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+"""Lines that print tells apart."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-MAIN, MARK = "#0b5fa5", "#8a5a00"  # dark blue and brown, as in the other pictures
+"""Points that print tells apart."""
+MAIN = "#0b5fa5"
+"""Dark blue: what a picture is about."""
+MARK = "#8a5a00"
+"""Brown: what is marked in it."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def begin(options: Forecast, data: Any, out: Path | None) -> Run:
     copy = parquet(data) if framed else b""
     collection = _read(options, polars.read_parquet(io.BytesIO(copy)) if framed else data)
     problem = Problem.of(options, collection)
-    _forecaster(options, problem.plan, problem.widths)
+    recipes.check(options, _forecaster(options, problem.plan, problem.widths))
     facts = {
         "source": FRAME if framed else collection.source if data is None else str(data.absolute()),
         "embedded": data is None,

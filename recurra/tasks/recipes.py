@@ -41,6 +41,7 @@ __all__ = [
     "Setup",
     "average",
     "cell",
+    "check",
     "check_every",
     "clip",
     "device",
@@ -81,7 +82,7 @@ def train(options: TaskOptions, setup: Setup, folder: Path | None) -> Iterator[R
     total = steps(options, setup.per_epoch)
     with Training(
         setup.model,
-        update(options, setup),
+        update(options, setup.model, setup.update),
         setup.batches,
         optimizer=make_optimizer(options, setup.model),
         steps=total,
@@ -101,7 +102,7 @@ def find_lr(options: TaskOptions, setup: Setup) -> RangeTest:
     """The learning-rate range test of what the options train, over their `steps`, or 150 updates; the model is spent."""
     return range_test(
         setup.model,
-        update(options, setup),
+        update(options, setup.model, setup.update),
         setup.batches,
         optimizer=make_optimizer(options, setup.model),
         clip=clip(options),
@@ -182,11 +183,17 @@ def _refused(options: TaskOptions, name: str) -> UsageError:
     return UsageError(f"{name}={getattr(options, name)}: cell={options.cell} cannot; wanted {name}={default}, or another cell")
 
 
-def update(options: TaskOptions, setup: Setup) -> Callable[[Any, Any], Loss]:
-    """The update of what is trained, penalties of activations added to its loss."""
+def check(options: TaskOptions, model: nn.Module) -> None:
+    """Refuse what a model cannot have, while there is no run folder yet."""
+    make_optimizer(options, model)
+    update(options, model, lambda *_: Loss(torch.zeros(()), 0))
+
+
+def update(options: TaskOptions, model: nn.Module, plain: Callable[[Any, Any], Loss]) -> Callable[[Any, Any], Loss]:
+    """The update of a model, penalties of activations added to its loss."""
     if not (options.activation_penalty or options.slowness_penalty):
-        return setup.update
-    return Penalised(setup.model, setup.update, activation=options.activation_penalty, slowness=options.slowness_penalty)
+        return plain
+    return Penalised(model, plain, activation=options.activation_penalty, slowness=options.slowness_penalty)
 
 
 def make_optimizer(options: TaskOptions, model: nn.Module) -> torch.optim.Optimizer:

@@ -50,7 +50,7 @@ def begin(options: Text, data: Path | None, out: Path | None) -> Run:
     learnt, held_out = corpus.split(options.held_out)
     symbols = Symbols.learn(options.unit, learnt, options.vocabulary)
     Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
-    _model(options, symbols)
+    recipes.check(options, _model(options, symbols))
     if len(symbols.encode(held_out)) < 2:
         raise DataError(f"{corpus.source}: held_out={options.held_out} leaves nothing to measure on; wanted at least 2 symbols")
     facts = {
@@ -178,7 +178,7 @@ def generate(run: Run, options: TextGeneration) -> Iterator[str]:
 
 
 def _write(model: LanguageModel, symbols: Symbols, options: TextGeneration) -> Iterator[str]:
-    sampling = Sampling(options.repetition, options.temperature, options.top_k, options.top_p, options.min_p)
+    sampling = Sampling(options.repetition, options.temperature, options.top_k, options.top_p, options.min_p, options.typical)
     device = next(model.parameters()).device
     prompt = symbols.encode(options.prompt)
     prompt = prompt if len(prompt) else _start(symbols)

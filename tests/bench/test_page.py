@@ -20,6 +20,19 @@ def test_a_line_says_what_is_missing() -> None:
     assert told.endswith("2 threads: Keras on JAX: not installed: pip install keras jax")
 
 
+def test_the_family_beside_lstm_and_fold() -> None:
+    wide, seconds = Shape(32, 128, 256), {Contender.OURS: 2.0, Contender.OURS_LSTM: 4.0, Contender.FOLD: 50.0}
+    made = [
+        measured("family", "gru", "training", seconds=seconds),
+        measured("family", "gru", "training", shape=wide, seconds=seconds | {Contender.OURS: 8.0}),
+        measured("family", "mlstm", "training", seconds={Contender.OURS: 4.0, Contender.OURS_LSTM: 2.0}),
+    ]
+    lines = list(summary(result(*made), []))
+    assert "## The family" in lines
+    assert "| gru | 0.50 | 25.0x | 2.00 | 6.2x |" in lines
+    assert "| mlstm | 2.00 |  |  |  |" in lines
+
+
 class TestPage:
     def test_its_head(self) -> None:
         text = "\n".join(page(result(beside_torch(6.0)), []))

@@ -77,7 +77,7 @@ def arithmetic(word: list[int]) -> int:
 @pytest.mark.parametrize(
     ("language", "automaton"),
     [(Parity(), parity), (EvenPairs(), even_pairs), (CycleNavigation(), navigation), (ModularArithmetic(), arithmetic)],
-    ids=str,
+    ids=["parity", "even-pairs", "cycle-navigation", "modular-arithmetic"],
 )
 class TestLanguages:
     def test_classes(self, language: Language, automaton: Callable[[list[int]], int]) -> None:

@@ -176,8 +176,9 @@ def test_a_cell_that_has_no_candidate_is_named() -> None:
         recipes.stack(Text(cell="mlstm", zoneout=0.2), 4)
 
 
-def test_a_network_without_recurrent_layers_has_nothing_to_regularise(make: Any) -> None:
-    for kind in ({"activation_penalty": 1.0}, {"max_norm": 1.0}):
-        options, setup = make("forecast", model="linear", **kind)
-        with pytest.raises(UsageError, match="the model has no recurrent layers"):
-            list(recipes.train(options, setup, None))
+@pytest.mark.parametrize("word", ["activation_penalty", "slowness_penalty", "max_norm"])
+def test_a_network_without_recurrent_layers_has_nothing_to_regularise(tmp_path: Path, word: str) -> None:
+    options = Forecast(**{**SMALL, "model": "linear", word: 1.0})
+    with pytest.raises(UsageError, match="the model has no recurrent layers"):
+        options.fit(out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -109,7 +109,7 @@ class MultiHead(Attention):
 
     .. math::
         a^n_t = \mathrm{softmax}\big((W^n q_t)^\top U^n m / \sqrt{H / N}\big) \qquad
-        c_t = W_o \, [\textstyle\sum_s a^1_{ts} V^1 m_s; \dots; \sum_s a^N_{ts} V^N m_s]
+        c_t = W_o \, [\sum_s a^1_{ts} V^1 m_s; \dots; \sum_s a^N_{ts} V^N m_s]
 
     Args:
         query_size: Q.

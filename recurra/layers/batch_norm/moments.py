@@ -7,7 +7,10 @@ from torch import Tensor
 
 __all__ = ["EPSILON", "MOMENTUM", "moments", "spread", "tell"]
 
-EPSILON, MOMENTUM = 1e-5, 0.1  # as of torch.nn.BatchNorm1d
+EPSILON = 1e-5
+"""What is added to a variance, as by torch.nn.BatchNorm1d."""
+MOMENTUM = 0.1
+"""The share that a batch has in running moments, as of torch.nn.BatchNorm1d."""
 FEW = 16  # values below which a mean and a variance say little
 
 

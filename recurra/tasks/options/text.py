@@ -57,6 +57,7 @@ class TextGeneration(Options):
     top_k: int = Field(0, ge=0, description="choose among the k most probable; 0 among all")
     top_p: float = Field(1.0, gt=0, le=1, description="choose among the fewest that have this probability together")
     min_p: float = Field(0.0, ge=0, le=1, description="choose among those with this share of the highest probability")
+    typical: float = Field(1.0, gt=0, le=1, description="choose among those nearest to the mean surprise, of this probability")
     repetition: float = Field(1.0, ge=0.01, le=100, description="penalty of symbols already there; 1 is none")
     seed: int = Field(0, ge=0, le=4_294_967_295, description="of the choice")
     weights: Literal["full", "bfloat16", "int8"] = Field(
