@@ -9,7 +9,8 @@ from typing import Any
 
 import recurra
 from benchmarks.machine import RESULTS
-from benchmarks.memory.page import section
+from benchmarks.memory import page as memory
+from benchmarks.quality import regularisers
 from recurra.bench import Result
 from recurra.bench.page import summary
 from recurra.bench.pictures import pictures
@@ -32,7 +33,9 @@ def main() -> None:
         if "cases" in result:
             sections.append(_forecasts(result))
         elif "runs" in result:
-            sections.append(section(result, DOCS / "images"))
+            sections.append(memory.section(result, DOCS / "images"))
+        elif "gains" in result:
+            sections.append(regularisers.section(result))
         elif "figures" in result:
             _draw(path.stem, result)
             sections.append(_section(path.stem, result))
