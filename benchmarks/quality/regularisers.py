@@ -67,19 +67,7 @@ SETS: dict[str, Set] = {
     ),
     "mnist-rows": Set(
         "errors in percent",
-        tuple(
-            [
-                "cell=lstm",
-                "hidden=128",
-                "layers=2",
-                "batch=100",
-                "steps=2000",
-                "lr=0.004",
-                "dropout=0.2",
-                "schedule=onecycle",
-                "check=500",
-            ]
-        ),
+        "cell=lstm hidden=128 layers=2 batch=100 steps=2000 lr=0.004 dropout=0.2 schedule=onecycle check=500",
         _rows,
     ),
 }
