@@ -14,6 +14,7 @@ from recurra.tasks.compare import Compared, Gap, Trained, Variant, compare
 from recurra.train import Report
 from recurra.train.guard import locked
 from tests.conftest import sentences
+from tests.tasks.stopping import stop_after
 
 FIXED = ["hidden=8", "layers=1", "window=16", "batch=4", "embedding=8", "check=3", "warmup=0", "engine=torch"]
 WORDS = [*FIXED, "steps=6", "cell=elman,gru", "seeds=2"]
@@ -151,16 +152,8 @@ class TestResume:
     def test_a_stop_and_the_rest_are_the_whole(
         self, cut: int, found: Compared, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        train, looks = text.train, iter(range(cut))
-
-        def stopped(run: recurra.Run) -> Iterator[Report]:
-            for report in train(run):
-                if next(looks, None) is None:
-                    raise Stopped(f"stopped at step {report.step} of 6; go on with: recurra resume {run.folder}")
-                yield report
-
         with monkeypatch.context() as patched:
-            patched.setattr(text, "train", stopped)
+            stop_after(cut, 6, patched)
             message = r"^training \d of 4: \w+, seed \d: stopped at step \d of 6; the same command goes on$"
             with pytest.raises(Stopped, match=message):
                 run(book, tmp_path / "cells")

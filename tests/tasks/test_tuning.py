@@ -14,6 +14,7 @@ from recurra.tasks.tuning import Tuned, tune
 from recurra.train import Report
 from recurra.train.guard import locked
 from tests.conftest import sentences
+from tests.tasks.stopping import stop_after
 
 pytest.importorskip("optuna")
 
@@ -106,16 +107,8 @@ class TestResume:
     def test_a_stop_and_the_rest_are_the_whole(
         self, cut: int, found: Tuned, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        train, looks = text.train, iter(range(cut))
-
-        def stopped(run: recurra.Run) -> Iterator[Report]:
-            for report in train(run):
-                if next(looks, None) is None:
-                    raise Stopped(f"stopped at step {report.step} of 8; go on with: recurra resume {run.folder}")
-                yield report
-
         with monkeypatch.context() as patched:
-            patched.setattr(text, "train", stopped)
+            stop_after(cut, 8, patched)
             with pytest.raises(Stopped, match=r"^trial \d of 7: stopped at step \d of 8; the same command goes on$"):
                 search(book, tmp_path / "search")
         again = search(book, tmp_path / "search")
