@@ -22,8 +22,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Baseline = Callable[[Floats, ArrayLike, int], Floats]
-"""From values (T, C), origins (N,) and a number of steps S to forecasts (N, S, C); at each origin o it knows the rows before o, and
-forecasts o and on.
+"""From values (T, C), origins (N,) and a number of steps S to forecasts (N, S, C); at each origin o it knows the rows before
+o, and forecasts o and on.
 
 NaN among the values are what nobody saw: see `carried`.
 """

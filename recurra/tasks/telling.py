@@ -90,7 +90,7 @@ def measured_margins(model: Forecaster, windows: Windows, numbers: NDArray[np.in
     error = np.where(np.concatenate(there)[..., None], np.concatenate(errors), np.nan)  # (windows, H, C, Q)
     _, horizon, targets, count = error.shape
     margins, reach = np.zeros((horizon, targets, count)), max(1, horizon // SMOOTH)
-    apart = max(1.0, len(windows) / horizon)  # windows that share no truth: with few of them the band must reach further
+    apart = _apart(windows, numbers)  # with few of them the band must reach further
     for low, high in ((k, count - 1 - k) for k in range(count // 2)):
         outside = np.maximum(-error[..., low], error[..., high])
         for h in range(horizon):
@@ -103,6 +103,12 @@ def measured_margins(model: Forecaster, windows: Windows, numbers: NDArray[np.in
                     margins[h, c, high] = np.nanquantile(some, share)
                     margins[h, c, low] = -margins[h, c, high]
     return margins
+
+
+def _apart(windows: Windows, numbers: NDArray[np.int64]) -> float:
+    """How many of these windows share no truth, as those of different series never do."""
+    found = np.unique(windows.of, return_counts=True)[1]
+    return min(len(numbers), float(np.maximum(1, found / windows.horizon).sum()))
 
 
 def read_batches(

@@ -288,6 +288,18 @@ class TestBand:
         wanted = 0.8 * (1 + 4 / len(looked))  # more than promised, since so few windows share no truth
         assert totals.figures()["coverage 0.8"] == pytest.approx(wanted, abs=0.05)
 
+    def test_series_share_no_truth(self, tmp_path: Path) -> None:
+        walks = np.cumsum(np.random.default_rng(0).normal(size=(40, 60)), axis=1)
+        rows = [f"s{k},{t},{walk[t]}" for k, walk in enumerate(walks) for t in range(60)]
+        (path := tmp_path / "walks.csv").write_text("\n".join(["name,time,value", *rows]) + "\n")
+        how = {"id": "name", "target": "value", "time": "time", "horizon": 4, "segment": 4, "validation": 4, "test": 4}
+        run = Forecast(**SMALL | {"steps": 20, "check": 20, "window": 8} | how).fit(path, out=tmp_path / "run", show=False)
+        problem = forecast._problem(run)
+        model, looked = forecast._trained(run, problem), problem.part(1)
+        totals = forecast._measured(model, problem, looked, forecast._band(run, problem, model))
+        wanted = 0.8 * (1 + 1 / 40)  # a window of each
+        assert totals.figures()["coverage 0.8"] == pytest.approx(wanted, abs=0.02)
+
 
 class TestProblem:
     def test_a_season_ahead_of_the_passengers(self) -> None:
