@@ -194,7 +194,8 @@ def _of_months(count: int) -> Step:
 def _aligned(before: Times, after: Times) -> NDArray[np.bool_]:
     """Whether two stamps lie on the same day of their months, or both on the last, at the same time of the day."""
     months = _month(after) - _month(before)
-    aligned: NDArray[np.bool_] = (months > 0) & (Step(1, "month").at(before, months) == after)
+    same = before - before.astype("datetime64[M]") == after - after.astype("datetime64[M]")  # the 28th, February's last day too
+    aligned: NDArray[np.bool_] = (months > 0) & (same | (Step(1, "month").at(before, months) == after))
     return aligned
 
 

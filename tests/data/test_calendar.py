@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recurra.data.calendar import Step, detect, features
@@ -101,6 +101,7 @@ class TestStep:
 
 class TestDetect:
     @given(MOMENTS, st.integers(1, 6), st.sampled_from(UNITS), st.integers(3, 40))
+    @example(datetime(2000, 9, 28), 5, "month", 3)  # February's 28th is a last day, too
     def test_finds_what_was_made(self, moment: datetime, count: int, unit: str, length: int) -> None:
         step = Step(count, unit)
         found = one(step.at(np.datetime64(moment, "us"), np.arange(length)))
