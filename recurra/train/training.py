@@ -110,9 +110,9 @@ class Training:
         average: decay of the moving average of the weights, 0 for none, or an `Average` of the model. Looks, the best weights,
             and without looks the last ones, are those of the average; the model keeps its own.
 
-    A step whose loss or gradient is not finite is not applied; five in a row raise NumericError. Inside ``with``, the folder is
-    locked, its newest sound checkpoint is restored, and Ctrl-C or SIGTERM ends the loop between two updates with `Stopped`.
-    Leaving, however it happens, saves.
+    A step whose loss or gradient is not finite is not applied, nor what it did to running statistics; five in a row raise
+    NumericError. Inside ``with``, the folder is locked, its newest sound checkpoint is restored, and Ctrl-C or SIGTERM ends the
+    loop between two updates with `Stopped`. Leaving, however it happens, saves.
 
     Example:
         >>> model = nn.Linear(1, 1)
@@ -219,6 +219,7 @@ class Training:
         factor = self.schedule.factor(self.step, self.scores)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
+        buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]  # running statistics, if there are any
         total, items, carry = self._gradient()
         norm, clipped = self.clip(self.model.parameters())
         self.step += 1
@@ -236,6 +237,8 @@ class Training:
                 applied=t.applied + 1,
             )
         else:
+            for buffer, before in buffers:
+                buffer.copy_(before)
             self.in_a_row += 1
             self.tally = self.tally._replace(skipped=self.tally.skipped + 1)
             if self.in_a_row == PATIENCE_WITH_NAN:

@@ -37,6 +37,16 @@ class Regression:
             return list(training.steps(every=1))
 
 
+def test_a_step_that_is_not_applied_leaves_running_statistics_alone() -> None:
+    norm = nn.BatchNorm1d(2)
+    batches = [torch.full((4, 2), math.nan), torch.randn(4, 2)]
+    sgd = torch.optim.SGD(norm.parameters(), lr=0.1)
+    with Training(norm, lambda x, _: Loss(norm(x).square().sum(), len(x)), batches, optimizer=sgd, steps=2) as training:
+        assert [report.skipped for report in training.steps(every=1)] == [1, 0]
+    close(norm.running_mean, 0.1 * batches[1].mean(0))
+    assert norm.num_batches_tracked == 1
+
+
 class TestAccumulate:
     def test_it_is_the_update_of_one_large_batch(self) -> None:
         parts = Regression([3, 5, 4, 2], accumulate=2, steps=2)
