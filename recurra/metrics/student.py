@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from functools import cache
-from statistics import fmean, stdev
+from statistics import NormalDist, fmean, stdev
 from typing import NamedTuple
 
 from recurra.errors import UsageError
 
 __all__ = ["FewMean", "few_mean", "student_quantile"]
+
+MANY = 100  # degrees of freedom
 
 
 class FewMean(NamedTuple):
@@ -52,7 +54,8 @@ def student_quantile(freedom: int, p: float) -> float:
         \sin\theta \big(1 + \tfrac12 \cos^2\theta + \dots
         + \tfrac{1 \cdot 3 \cdots (\nu - 3)}{2 \cdot 4 \cdots (\nu - 2)} \cos^{\nu-2}\theta\big)
 
-    for odd and even :math:`\nu`; bisection turns it around.
+    for odd and even :math:`\nu`; bisection turns it around. Above 100 degrees of freedom it is the series of Cornish and
+    Fisher, which is then as exact.
 
     Example:
         >>> [round(student_quantile(n, 0.975), 3) for n in (1, 2, 3, 10, 100)]
@@ -60,12 +63,25 @@ def student_quantile(freedom: int, p: float) -> float:
     """
     if freedom < 1 or not 0 < p < 1:
         raise UsageError(f"freedom is {freedom}, p is {p}; wanted 1 or more, and between 0 and 1")
+    if freedom > MANY:
+        return _series(freedom, NormalDist().inv_cdf(p))
     wanted = abs(2 * p - 1)
     low, high = 0.0, math.pi / 2
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if _between(freedom, middle) < wanted else (low, middle)
     return math.copysign(math.tan(low) * math.sqrt(freedom), p - 0.5)
+
+
+def _series(freedom: int, z: float) -> float:
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return math.fsum(term / freedom**power for power, term in enumerate(terms))
 
 
 def _between(freedom: int, angle: float) -> float:

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from recurra.errors import UsageError
 from recurra.metrics import diebold_mariano, no_skill
-from recurra.metrics.compare import _student, widening
+from recurra.metrics.compare import widening
+from recurra.metrics.student import student_quantile
 
 Floats = NDArray[np.float64]
 
@@ -94,8 +95,8 @@ def test_a_baseline_without_losses_does_not_hide_the_others() -> None:
 
 
 @pytest.mark.parametrize(("freedom", "wanted"), [(4, 2.776445), (5, 2.570582), (10, 2.228139), (100, 1.983972)])
-def test_printed_tables_of_student(freedom: int, wanted: float) -> None:
-    assert _student(freedom, 0.975) == pytest.approx(wanted, rel=1e-3)
+def test_printed_tables_ofstudent_quantile(freedom: int, wanted: float) -> None:
+    assert student_quantile(freedom, 0.975) == pytest.approx(wanted, rel=1e-3)
 
 
 def test_what_is_refused() -> None:
