@@ -192,10 +192,11 @@ def _of_months(count: int) -> Step:
 
 
 def _aligned(before: Times, after: Times) -> NDArray[np.bool_]:
-    """Whether two stamps lie on the same day of their months, or both on the last, at the same time of the day."""
-    months = _month(after) - _month(before)
+    """Whether two stamps lie on the same day of their months, at the same time; a shorter month's last day stands for it."""
+    months, step = _month(after) - _month(before), Step(1, "month")
     same = before - before.astype("datetime64[M]") == after - after.astype("datetime64[M]")  # the 28th, February's last day too
-    aligned: NDArray[np.bool_] = (months > 0) & (same | (Step(1, "month").at(before, months) == after))
+    shortened = (step.at(before, months) == after) | (step.at(after, -months) == before)  # the 30th, 29 February, the 30th
+    aligned: NDArray[np.bool_] = (months > 0) & (same | shortened)
     return aligned
 
 

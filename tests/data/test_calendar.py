@@ -102,6 +102,7 @@ class TestStep:
 class TestDetect:
     @given(MOMENTS, st.integers(1, 6), st.sampled_from(UNITS), st.integers(3, 40))
     @example(datetime(2000, 9, 28), 5, "month", 3)  # February's 28th is a last day, too
+    @example(datetime(2000, 1, 30), 1, "month", 3)  # 30 days apart, both times
     def test_finds_what_was_made(self, moment: datetime, count: int, unit: str, length: int) -> None:
         step = Step(count, unit)
         found = one(step.at(np.datetime64(moment, "us"), np.arange(length)))
