@@ -10,7 +10,7 @@ from typing import Any
 import recurra
 from benchmarks.machine import RESULTS
 from benchmarks.memory import page as memory
-from benchmarks.quality import regularisers
+from benchmarks.quality import regularisers, sequences, translation
 from recurra.bench import Result
 from recurra.bench.page import summary
 from recurra.bench.pictures import pictures
@@ -36,6 +36,8 @@ def main() -> None:
             sections.append(memory.section(result, DOCS / "images"))
         elif "gains" in result:
             sections.append(regularisers.section(result))
+        elif "trainings" in result:
+            sections.append((translation if path.stem == translation.NAME else sequences).section(result))
         elif "figures" in result:
             _draw(path.stem, result)
             sections.append(_section(path.stem, result))

@@ -10,16 +10,19 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Chat": "tasks.options",
     "Elman": "layers",
     "Forecast": "tasks.options",
     "GRU": "layers",
     "LSTM": "layers",
     "Run": "tasks.runs",
+    "Summarise": "tasks.options",
     "Text": "tasks.options",
+    "Translate": "tasks.options",
     "load": "tasks.runs",
 }
 
-__all__ = ["GRU", "LSTM", "Elman", "Forecast", "Run", "Text", "__version__", "load"]
+__all__ = ["GRU", "LSTM", "Chat", "Elman", "Forecast", "Run", "Summarise", "Text", "Translate", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:

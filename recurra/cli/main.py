@@ -18,6 +18,7 @@ from recurra.bench import Bench
 from recurra.cli.bench import bench
 from recurra.cli.cache import cache
 from recurra.cli.cells import cells
+from recurra.cli.chat import chat
 from recurra.cli.compare import compare
 from recurra.cli.lr import lr
 from recurra.cli.report import report
@@ -26,13 +27,25 @@ from recurra.cli.tune import tune
 from recurra.cli.words import option_help, split
 from recurra.errors import RecurraError, ResourceError, UsageError
 from recurra.tasks.console import terminal
-from recurra.tasks.options import TASKS, Comparison, EvaluationOptions, ForecastPrediction, TaskOptions, TextGeneration, Tuning
+from recurra.tasks.options import (
+    TASKS,
+    Comparison,
+    Conversation,
+    EvaluationOptions,
+    ForecastPrediction,
+    SequenceOptions,
+    SequencePrediction,
+    TaskOptions,
+    TextGeneration,
+    Tuning,
+)
 
 if TYPE_CHECKING:
     from recurra.tasks.runs import Run
 
 __all__ = ["app", "main"]
 
+WRITERS = ", ".join(name for name, kind in TASKS.items() if issubclass(kind, SequenceOptions))
 CODES = """Exit codes: 0 done, 2 usage, 3 bad data, 4 bad model file, 5 no usable checkpoint, 6 resources, 7 numeric,
 8 run folder in use, 75 stopped but resumable, 130 interrupted. --debug, anywhere, shows the traceback of an error."""
 
@@ -47,6 +60,7 @@ class _InOrder(TyperGroup):
             "evaluate",
             "predict",
             "generate",
+            "chat",
             "report",
             "lr",
             "tune",
@@ -155,7 +169,11 @@ def evaluate(
         show_evaluation(evaluation, terminal())
 
 
-@app.command(epilog=option_help(ForecastPrediction, "Options of forecast"))
+@app.command(
+    epilog="\n\n".join(
+        [option_help(ForecastPrediction, "Options of forecast"), option_help(SequencePrediction, f"Options of {WRITERS}")]
+    )
+)
 def predict(
     folder: RunFolder,
     words: Annotated[list[str] | None, typer.Argument(metavar="[DATA] [name=value ...]", show_default=False)] = None,
@@ -164,7 +182,7 @@ def predict(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Apply a run to data: for text, the bits per character of each line; for forecast, what follows, and a picture of it."""
+    """Apply a run to data: how likely each line is (text), what it becomes (translate and its kin), what follows (forecast)."""
     run, (data, pairs) = _open(folder), split(words or [])
     if out is not None and out.suffix.lower() in (".svg", ".png"):
         raise UsageError(f"{out}: the table goes there, and the picture beside it; name a .csv, .parquet or .tsv")
@@ -206,6 +224,7 @@ def tasks() -> None:
     print("\nrecurra train TASK --help lists the options of a task.")
 
 
+app.command(epilog=option_help(Conversation))(chat)
 app.command()(report)
 app.command()(cells)
 app.command()(lr)

@@ -18,13 +18,17 @@ __all__ = ["report"]
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, as recurra train made it")],
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="where to; report in the run folder if not given")] = None,
+    sentence: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="draw where the run looks in it; may come more than once", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of sentences")] = False,
 ) -> None:
     """Say why a run does not learn: a page of its curves, gradients, gates and units, with advice for what stands out."""
     from recurra.report import draw_report
     from recurra.tasks.runs import load
 
-    made = draw_report(load(folder), out)
+    made = draw_report(load(folder), out, sentences=sentence or ())
     if as_json:
         print((made.folder / "report.json").read_text("utf-8"), end="")
         return

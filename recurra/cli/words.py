@@ -29,9 +29,9 @@ def split(words: Sequence[str]) -> tuple[Path | None, list[str]]:
 def option_help(options: type[Options], title: str = "Options") -> str:
     """All options with defaults, types, bounds and meaning, by groups, as lines that a help page keeps as they are."""
     known = {option.name: option for option in described(options)}
-    grouped = {name for names in options.groups.values() for name in names}
+    grouped = {name for names in options.headings.values() for name in names}
     lines = [f"{title}, as name=value:"]
-    for heading, names in {"": [name for name in known if name not in grouped], **options.groups}.items():
+    for heading, names in {"": [name for name in known if name not in grouped], **options.headings}.items():
         lines += ["", *([f"{heading}:", ""] if heading else [])]
         lines += [line for name in names if name in known for line in _lines(known[name])]
     return "\b\n" + "\n".join(line or "\u200b" for line in lines)

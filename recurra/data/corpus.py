@@ -1,17 +1,19 @@
 """Text from files, a folder, or the standard library, and its honest split."""
 
 import codecs
+import gzip
 import hashlib
 import os
 import platform
 import re
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from recurra.errors import DataError
 
-__all__ = ["Corpus", "Document", "read", "reference"]
+__all__ = ["Corpus", "Document", "as_written", "read", "read_file", "reference"]
 
 
 class Document(NamedTuple):
@@ -87,21 +89,28 @@ def read(path: Path, encoding: str = "utf-8") -> Corpus:
 
 
 def read_file(file: Path, encoding: str = "utf-8") -> str:
-    """The text of one file, with line ends as line feeds and without a byte order mark."""
+    """The text of one file, unpacked if it ends in .gz, with line ends as line feeds and without a byte order mark."""
+    return as_written(file, encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def as_written(file: Path, encoding: str = "utf-8") -> str:
+    """The text of one file, unpacked if it ends in .gz, without a byte order mark; line ends are as they are."""
     try:
         codec = codecs.lookup(encoding).name
     except (LookupError, ValueError):
         raise _unknown(file, encoding) from None
     try:
-        raw = file.read_bytes()
+        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{file}: no such file or folder") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise DataError(f"{file}: damaged, or not compressed by gzip as its name says") from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from None
     if b"\0" in raw and not codec.startswith(("utf-16", "utf-32")):
         raise DataError(f"{file}: byte {raw.index(0)} is 0, so this is no text in {encoding}; wanted a text file")
     try:
-        text = raw.decode("utf-8-sig" if codec == "utf-8" else encoding)
+        return raw.decode("utf-8-sig" if codec == "utf-8" else encoding)
     except UnicodeDecodeError as error:
         raw = error.object  # what was decoded: without the byte order mark
         line = raw.count(b"\n", 0, error.start) + 1
@@ -110,7 +119,6 @@ def read_file(file: Path, encoding: str = "utf-8") -> str:
         raise DataError(f"{found}; say encoding=latin-1, or what it is") from None
     except (LookupError, ValueError):  # a codec, but not one of text
         raise _unknown(file, encoding) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def reference() -> Corpus:

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from recurra import lengths as ragged
 from recurra.errors import UsageError
-from recurra.layers.recurrent import Recurrent
-from recurra.layers.stack import Stack
 from recurra.state import portable
 
 __all__ = ["Bidirectional", "Ends"]
@@ -31,6 +29,9 @@ class Bidirectional(nn.Module):
 
     .. math:: y_t = [\overrightarrow{y}_t ; \overleftarrow{y}_t]
 
+    Args:
+        forwards, backwards: cores that are modules: a recurrent layer, a stack.
+
     Shapes: x (B, T, I), y (B, T, 2 H). Source: Schuster & Paliwal 1997.
 
     It needs the whole sequence: it takes no state, cannot be stepped, and gives back :class:`Ends`.
@@ -44,7 +45,7 @@ class Bidirectional(nn.Module):
         (torch.Size([2, 7, 10]), torch.Size([2, 5]))
     """
 
-    def __init__(self, forwards: Recurrent | Stack, backwards: Recurrent | Stack) -> None:
+    def __init__(self, forwards: nn.Module, backwards: nn.Module) -> None:
         super().__init__()
         self.forwards, self.backwards = forwards, backwards
 

@@ -31,11 +31,13 @@ class Core(Protocol):
         """Many steps: x (B, T, I) -> y (B, T, O), and the state after each row's last step."""
 
 
-def steps(core: Core, x: Tensor, state: Any, lengths: Tensor | None, resets: Tensor | None) -> Iterator[tuple[Tensor, Any]]:
+def steps(
+    core: Core, x: Tensor, state: Any, lengths: Tensor | None, resets: Tensor | None, memory: Any = None
+) -> Iterator[tuple[Tensor, Any]]:
     """Yield (y, state) after every step of a core whose states start at zero: what its `sequence` means."""
     for t, now in enumerate(x.unbind(1)):
         before = state if resets is None else states.where(resets[:, t], states.map(torch.zeros_like, state), state)
-        y, after = core.step(now, before)
+        y, after = core.step(now, before, memory)
         if lengths is not None:
             y, after = states.where(t < lengths, (y, after), (torch.zeros_like(y), state))
         state = after

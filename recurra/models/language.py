@@ -1,4 +1,4 @@
-"""The recurrent language model."""
+"""The language model, over recurrent layers or any other core."""
 
 from collections.abc import Callable
 from typing import Any, cast, final
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from recurra.engine.precision import Kind
 from recurra.errors import UsageError
-from recurra.layers import Stack
+from recurra.layers import Core
 
 __all__ = ["LanguageModel"]
 
@@ -25,7 +25,8 @@ class LanguageModel(nn.Module):
     Args:
         symbols: V, the size of the vocabulary.
         embedding_size: I, the size of the vector that stands for a symbol.
-        stack: recurrent layers, I to `hidden_size`; dropout of what goes in, between and out is theirs.
+        stack: a core that is a module, I to `hidden_size`: recurrent layers, or a
+            :class:`~recurra.models.CausalTransformer`; dropout of what goes in, between and out is its own.
         hidden_size: H, the size of the stack's outputs.
         tied: predict with the embedding matrix itself (Press & Wolf 2017), through a map from H to I where they differ.
         embedding_dropout: share of the symbols whose vectors are zero in a call in training, wherever they stand, the others
@@ -47,7 +48,7 @@ class LanguageModel(nn.Module):
         self,
         symbols: int,
         embedding_size: int,
-        stack: Stack,
+        stack: nn.Module,
         hidden_size: int,
         *,
         tied: bool = False,
@@ -70,7 +71,8 @@ class LanguageModel(nn.Module):
 
     def initial(self, batch: int, *extent: int) -> tuple[Any, ...]:
         """The state that `batch` rows start from."""
-        return self.stack.initial(batch, *extent)
+        state: tuple[Any, ...] = cast("Core", self.stack).initial(batch, *extent)
+        return state
 
     def forward(
         self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None
@@ -83,12 +85,12 @@ class LanguageModel(nn.Module):
 
     def step(self, x: Tensor, state: Any, memory: Any = None) -> tuple[Tensor, tuple[Any, ...]]:
         """Logits of the next symbol, x (B,) -> (B, V)."""
-        y, state = self.stack.step(self._embedded(x), state, memory)
+        y, state = cast("Core", self.stack).step(self._embedded(x), state, memory)
         return self.output(self.narrow(y)), state
 
     def stepper(self, weights: Kind = "full") -> Callable[[Tensor, Any], tuple[Tensor, tuple[Any, ...]]]:
         """`step` without dropout or a gradient, the stack by its stepper, from a snapshot of its weights in this form."""
-        stack = self.stack.stepper(weights)
+        stack = cast("Any", self.stack).stepper(weights)
 
         @torch.no_grad()
         def step(x: Tensor, state: Any) -> tuple[Tensor, tuple[Any, ...]]:

@@ -226,7 +226,8 @@ def _by_heart(case: Case) -> Iterator[Advice]:
         )
         said += f"; the training loss fell on from {history.loss[best]:.4g} to {history.loss[-1]:.4g}: it learns by heart"
         dropout = min(0.8, max(0.3, case.options.dropout + 0.2))
-        tries = [f"dropout={dropout:g}"] + ([] if case.options.zoneout else ["zoneout=0.1"])
+        recurs = getattr(case.options, "model", "") != "transformer"
+        tries = [f"dropout={dropout:g}"] + (["zoneout=0.1"] if recurs and not case.options.zoneout else [])
         tries += [] if case.options.patience else ["patience=5"]
         yield Advice("by-heart", _sentence(said), tuple(tries), 45)
 

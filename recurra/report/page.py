@@ -105,7 +105,7 @@ def options_table(pairs: Mapping[str, Any]) -> str:
 
 
 def scores_tables(metrics: Mapping[str, Any]) -> str:
-    """Each figure of an evaluation, as its JSON has it, beside what naive methods reach: the lowest first."""
+    """Each figure of an evaluation, as its JSON has it, beside what naive methods reach: the best first."""
     return "".join(f"<div><h3>{escape(name)}</h3>{_score_table(metric)}</div>" for name, metric in metrics.items())
 
 
@@ -145,7 +145,8 @@ def _score_table(metric: Mapping[str, Any]) -> str:
     low, high = metric["interval"]
     interval = "" if low is None or high is None else f"{low:.4g} to {high:.4g}"
     rows = [("this run", metric["value"], interval)] + [(name, value, "") for name, value in metric["baselines"].items()]
-    rows = sorted((row for row in rows if row[1] is not None), key=lambda row: row[1])
+    higher = metric.get("higher_is_better", False)
+    rows = sorted((row for row in rows if row[1] is not None), key=lambda row: row[1], reverse=higher)
     body = "".join(
         f"<tr{' class=own' if name == 'this run' else ''}><td>{escape(name)}</td><td class=n>{value:.4g}</td>"
         f"<td class=n>{interval}</td></tr>"

@@ -1,7 +1,7 @@
 """The report of a run: it is read, measured, judged, drawn and written."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from recurra import store
 from recurra.errors import ModelFileError, RecurraError, ResourceError
 from recurra.layers import Recurrent
 from recurra.report.advice import Advice, Case, advise
+from recurra.report.attention import attention_pictures
 from recurra.report.gradients import flow_pictures
 from recurra.report.history import History, history_pictures
 from recurra.report.page import Section, flow_table, options_table, page, scores_tables
@@ -37,7 +38,7 @@ class RunReport(NamedTuple):
         return self.folder / "index.html"
 
 
-def draw_report(run: Run, out: str | Path | None = None) -> RunReport:
+def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[str] = ()) -> RunReport:
     """Say why a run does not learn, or that nothing stands out: ``index.html``, its pictures as SVG and PNG, ``report.json``.
 
     The run's weights are put to its own batches in evaluation mode; nothing of the run is changed. Where its data or its
@@ -46,6 +47,8 @@ def draw_report(run: Run, out: str | Path | None = None) -> RunReport:
     Args:
         run: a run folder, finished or not.
         out: the folder of the report; ``report`` in the run's if not given.
+        sentences: of a run that reads sources, those whose maps of attention are drawn; some that it was measured on if none
+            are given.
 
     Example:
         >>> report = draw_report(recurra.load("runs/text-1"))  # doctest: +SKIP
@@ -67,7 +70,7 @@ def draw_report(run: Run, out: str | Path | None = None) -> RunReport:
     source = "" if run.facts["data"].get("embedded") else run.source
     advice = advise(Case(run.options, source, history, flow, judged.get("value"), judged.get("baselines", {})))
     curves = history_pictures(history, run.options.clip, {k: v for k, v in same.items() if v is not None})
-    pictures = [*curves, *flow_pictures(flow, start)]
+    flows, maps = flow_pictures(flow, start), attention_pictures(run, sentences, missing)
     figures = {
         "run": str(run.folder),
         "task": run.options.task,
@@ -80,8 +83,8 @@ def draw_report(run: Run, out: str | Path | None = None) -> RunReport:
         "flow_at_the_start": start.as_json() if start else None,
         "maps": radii,
     }
-    shown = page(run.folder.name, _said(run, history), advice, _sections(run, metrics, curves, flow, pictures, radii), missing)
-    _write(folder, shown, pictures, figures)
+    sections = _sections(run, metrics, curves, maps, flow, flows, radii)
+    _write(folder, page(run.folder.name, _said(run, history), advice, sections, missing), [*curves, *maps, *flows], figures)
     return RunReport(folder, advice, figures)
 
 
@@ -136,7 +139,8 @@ def _evaluation(run: Run, missing: list[str]) -> dict[str, Any]:
 
 def _said(run: Run, history: History) -> str:
     options = run.options
-    parts = [f"{options.task}: {options.layers} × {options.cell}, {options.hidden} units"]  # noqa: RUF001
+    kind = "transformer" if getattr(options, "model", "") == "transformer" else options.cell
+    parts = [f"{options.task}: {options.layers} × {kind}, {options.hidden} units"]  # noqa: RUF001
     if history.step:
         parts.append(f"{history.step[-1]:,} of {history.steps:,} updates")
     if history.best is not None:
@@ -148,13 +152,16 @@ def _sections(
     run: Run,
     metrics: Mapping[str, Any],
     curves: list[Picture],
+    maps: list[Picture],
     flow: Flow,
-    pictures: list[Picture],
+    flows: list[Picture],
     radii: dict[str, dict[str, float]],
 ) -> list[Section]:
     sections = [Section("How it learnt", "", curves)] if curves else []
+    if maps:
+        sections.append(Section("Where it looked", "", maps))
     if flow.layers:
-        sections.append(Section("Gradients, gates and units", flow_table(flow), pictures[len(curves) :]))
+        sections.append(Section("Gradients, gates and units", flow_table(flow), flows))
     elif radii:
         pairs = {f"{layer}: {name}": f"{value:.3f}" for layer, parts in radii.items() for name, value in parts.items()}
         sections.append(Section("Spectral radii of the maps inside the step", options_table(pairs)))
@@ -174,9 +181,10 @@ def _make(folder: Path) -> None:
     """Make the folder, and take out the pictures of a report that was there before."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in PICTURES:
+        for name in (*PICTURES, "attention-*"):
             for kind in ("svg", "png"):
-                (folder / f"{name}.{kind}").unlink(missing_ok=True)
+                for picture in folder.glob(f"{name}.{kind}"):
+                    picture.unlink()
     except OSError as error:
         raise ResourceError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
 

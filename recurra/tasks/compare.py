@@ -197,7 +197,7 @@ def compare(task: str, data: Any, words: Iterable[str], *, out: str | Path | Non
     if task not in TASKS:
         raise UsageError(f"{task}: no such task; {near_miss(task, TASKS)}")
     kind, folder = TASKS[task], Path("runs") / f"compare-{task}" if out is None else Path(out)
-    return _Comparison(kind, kind.source(data), variants(kind, words), folder, terminal(quiet=not show)).run()
+    return _Comparison(kind, kind.given(data), variants(kind, words), folder, terminal(quiet=not show)).run()
 
 
 class _Comparison:

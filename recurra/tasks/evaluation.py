@@ -17,13 +17,17 @@ class Held(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """One figure: value, 95 % interval, what naive methods reach on the same data, and what weights in fewer bytes cost."""
+    """One figure: value, 95 % interval, what naive methods reach on the same data, and what weights in fewer bytes cost.
+
+    Lower is better, but where `higher` says the contrary.
+    """
 
     name: str
     value: float
     interval: tuple[float, float]
     baselines: Mapping[str, float]
     held: Held | None = None
+    higher: bool = False
 
 
 class Evaluation(NamedTuple):
@@ -45,7 +49,7 @@ def _metric(figure: Figure) -> dict[str, Any]:
         "value": _number(figure.value),
         "interval": _ends(figure.interval),
         "baselines": {name: _number(value) for name, value in figure.baselines.items()},
-    }
+    } | ({"higher_is_better": True} if figure.higher else {})
     if figure.held is None:
         return metric
     kind, full, difference, interval = figure.held

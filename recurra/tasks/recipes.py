@@ -14,8 +14,9 @@ from recurra.cells import CandidateDropout, Cell, Zoneout, layer_normed
 from recurra.engine import ENGINES
 from recurra.engine.precision import Kind
 from recurra.errors import UsageError
-from recurra.layers import Highway, Recurrent, Stack, batch_normed, chrono_start, member, round_matrices
-from recurra.tasks.options import TaskOptions
+from recurra.layers import Bidirectional, Highway, Recurrent, Stack, batch_normed, chrono_start, member, round_matrices
+from recurra.models import CausalTransformer
+from recurra.tasks.options import SequenceOptions, TaskOptions, Text
 from recurra.train import (
     Average,
     Batches,
@@ -23,6 +24,7 @@ from recurra.train import (
     Constant,
     Cosine,
     Exponential,
+    Forced,
     Look,
     Loss,
     MaxNorm,
@@ -33,6 +35,7 @@ from recurra.train import (
     Report,
     Schedule,
     Training,
+    decay,
     optimizer,
     range_test,
 )
@@ -46,19 +49,28 @@ __all__ = [
     "clip",
     "device",
     "find_lr",
+    "forcing",
     "held",
     "make_optimizer",
+    "network",
     "precision",
     "schedule",
     "stack",
     "steps",
     "train",
+    "transformer",
     "update",
 ]
 
 Model = TypeVar("Model", bound=nn.Module)
 
 NONMONOTONE = 5  # looks, as in Merity et al. 2018
+RECURRENT = (
+    *("cell", "residual", "highway", "norm", "chrono", "variational", "input_dropout", "recurrent_dropout", "weight_drop"),
+    *("zoneout", "activation_penalty", "slowness_penalty", "max_norm", "recurrent_lr", "engine"),
+    *("attention", "feeding", "copying", "bidirectional", "encoder_cell"),
+)
+"""Options of recurrent layers, which a Transformer has not."""
 PROBED = 64  # rows on which a cell shows what it can: enough for statistics of a batch
 
 
@@ -118,6 +130,12 @@ def steps(options: TaskOptions, per_epoch: float) -> int:
     return options.steps or max(1, math.ceil(options.epochs * per_epoch / options.accumulate))
 
 
+def forcing(options: Text | SequenceOptions, batches: Batches, per_epoch: float) -> Forced:
+    """The batches of a task that generates, each with the share of true symbols that its update reads."""
+    share = decay(options.forcing_decay, options.forcing, steps(options, per_epoch))
+    return Forced(batches, share, options.accumulate)
+
+
 def cell(options: TaskOptions) -> Cell | None:
     """The cell that the options name: normed, then its candidate dropped, then zoned out; None of a core of its own kind."""
     found = member(options.cell).cell
@@ -133,16 +151,49 @@ def cell(options: TaskOptions) -> Cell | None:
         raise UsageError(f"cell={options.cell}: {error}") from None
 
 
-def stack(options: TaskOptions, input_size: int, *, output_dropout: float = 0.0) -> Stack:
-    """The recurrent layers, `input_size` to `hidden`."""
+def network(options: Text | SequenceOptions) -> None:
+    """Refuse what the network cannot have, before any data are read."""
+    if options.model == "recurrent":
+        cell(options)
+        return
+    for name in (name for name in RECURRENT if name in type(options).model_fields):
+        given, default = (str(value).lower() for value in (getattr(options, name), type(options).model_fields[name].default))
+        if given != default:
+            reason = "model=transformer has no recurrent layers"
+            raise UsageError(f"{name}={given}: {reason}; wanted {name}={default}, or model=recurrent")
+    if options.hidden % (2 * options.heads):
+        wanted = f"a multiple of {2 * options.heads}, an even number of units for each head"
+        raise UsageError(f"hidden={options.hidden} and heads={options.heads}: wanted hidden to be {wanted}")
+
+
+def transformer(options: Text, input_size: int) -> CausalTransformer:
+    """A Transformer in the place of recurrent layers, `input_size` to `hidden`; each block looks back over one window."""
+    return CausalTransformer(
+        options.hidden,
+        layers=options.layers,
+        heads=options.heads,
+        context=options.window,
+        dropout=options.dropout,
+        input_size=input_size,
+    )
+
+
+def stack(options: TaskOptions, input_size: int, *, output_dropout: float = 0.0, bidirectional: bool = False) -> Stack:
+    """The recurrent layers, `input_size` to `hidden`; of two directions each has half of it."""
+    make = _both_ways if bidirectional else _layer
     return Stack(
-        *(_layer(options, size) for size in (input_size, *[options.hidden] * (options.layers - 1))),
+        *(make(options, size) for size in (input_size, *[options.hidden] * (options.layers - 1))),
         dropout=options.dropout,
         input_dropout=options.input_dropout,
         output_dropout=output_dropout,
         variational=options.variational,
         residual=options.residual,
     )
+
+
+def _both_ways(options: TaskOptions, input_size: int) -> Bidirectional:
+    half = options.model_copy(update={"hidden": options.hidden // 2})
+    return Bidirectional(_layer(half, input_size), _layer(half, input_size))
 
 
 def _layer(options: TaskOptions, input_size: int) -> nn.Module:
@@ -198,7 +249,9 @@ def update(options: TaskOptions, model: nn.Module, plain: Callable[[Any, Any], L
 
 def make_optimizer(options: TaskOptions, model: nn.Module) -> torch.optim.Optimizer:
     """The optimiser of all weights, which keeps those of recurrent layers within their bound."""
-    made = optimizer(options.optimizer, model, lr=options.lr, weight_decay=options.weight_decay)
+    made = optimizer(
+        options.optimizer, model, lr=options.lr, weight_decay=options.weight_decay, recurrent_lr=options.recurrent_lr
+    )
     if options.max_norm:
         made.register_step_post_hook(MaxNorm(model, options.max_norm))
     return made
@@ -251,6 +304,8 @@ def precision(options: TaskOptions) -> Literal["float32", "bfloat16"]:
     if options.precision == "float32":
         return "float32"
     where = device(options)
+    if getattr(options, "model", "") == "transformer":  # it has no cell to ask
+        return "bfloat16"
     try:
         with torch.random.fork_rng([where] if where.type == "cuda" else []), torch.autocast(where.type, torch.bfloat16):
             layer = stack(options.model_copy(update={"hidden": 8, "layers": 1}), 8).to(where)
@@ -266,6 +321,8 @@ def held(model: Model, weights: Kind) -> Model:
     """The model as it is with the matrices of its recurrent layers held in fewer bytes: a copy in which they are rounded."""
     if weights == "full":
         return model
+    if not any(isinstance(layer, Stack) for layer in model.modules()):
+        raise UsageError(f"weights={weights}: the model has no recurrent layers, whose matrices are meant; wanted weights=full")
     copy = deepcopy(model)
     for layer in copy.modules():
         if isinstance(layer, Stack):

@@ -16,7 +16,7 @@
 
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self, final
@@ -134,7 +134,7 @@ class Run:
         and says beside each figure what that costs.
         """
         chosen = EvaluationOptions(weights=weights)
-        result: Evaluation = self._page.evaluate(self, self.options.source(data), chosen)
+        result: Evaluation = self._page.evaluate(self, self.options.given(data), chosen)
         return result
 
     def predict(self, data: Any = None, **options: Any) -> Iterator[Mapping[str, Any]]:
@@ -143,7 +143,7 @@ class Run:
         Options as ``recurra predict RUN --help`` lists them.
         """
         chosen = self.prediction(**options)
-        items: Iterator[Mapping[str, Any]] = self._verb("predict")(self, self.options.source(data), chosen)
+        items: Iterator[Mapping[str, Any]] = self._verb("predict")(self, self.options.given(data), chosen)
         return items
 
     def generate(self, **options: Any) -> Iterator[str]:
@@ -155,6 +155,28 @@ class Run:
         """The run fed one observation at a time, where its task has that: see :class:`recurra.tasks.streaming.Stream`."""
         return self._verb("stream")(self, **options)
 
+    def chat(self, **options: Any) -> Any:
+        """A conversation with the run, where its task has that: see :class:`recurra.tasks.talking.Talk`.
+
+        Options as ``recurra chat RUN --help`` lists them.
+        """
+        return self._verb("chat")(self, self.conversation(**options))
+
+    @property
+    def reads_sources(self) -> bool:
+        """Whether the run reads one sequence and writes another."""
+        return hasattr(self._page, "examples")
+
+    def examples(self) -> list[str]:
+        """Some of the sources that the run was measured on."""
+        found: list[str] = self._verb("examples")(self)
+        return found
+
+    def attention(self, sources: Sequence[str]) -> list[Any]:
+        """Where the run looks in each source while it writes: see :func:`recurra.tasks.attention.attention`."""
+        looked: list[Any] = import_module("recurra.tasks.attention").attention(self, sources)
+        return looked
+
     @property
     def prediction(self) -> type[Options]:
         """The class of the options of `predict`."""
@@ -165,6 +187,12 @@ class Run:
     def generation(self) -> type[Options]:
         """The class of the options of `generate`."""
         kind: type[Options] = self._verb("Generation", "generate")
+        return kind
+
+    @property
+    def conversation(self) -> type[Options]:
+        """The class of the options of `chat`."""
+        kind: type[Options] = self._verb("Conversation", "chat")
         return kind
 
     def _verb(self, name: str, verb: str = "") -> Any:

@@ -1,4 +1,4 @@
-"""The task `text`: a recurrent language model of characters, words or byte pairs."""
+"""The task `text`: a recurrent language model of characters, words or byte pairs; or a Transformer, to compare with."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from recurra import state as states
 from recurra.data import Corpus, Streams, Symbols, Window, read, read_file, reference
@@ -25,7 +25,7 @@ from recurra.tasks.evaluation import Evaluation, Figure, Held
 from recurra.tasks.options import EvaluationOptions, Text, TextGeneration, TextPrediction
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
-from recurra.train import Look, Loss, Report
+from recurra.train import Look, Loss, Report, forced
 
 __all__ = ["Generation", "Prediction", "begin", "evaluate", "generate", "predict", "setup", "setup_of", "train"]
 
@@ -43,7 +43,7 @@ BLOCK = 500  # symbols that stay together when intervals are resampled
 
 def begin(options: Text, data: Path | None, out: Path | None) -> Run:
     """Read the data, learn the vocabulary, and make the run folder."""
-    recipes.cell(options)
+    recipes.network(options)
     recipes.device(options)
     recipes.precision(options)
     corpus = _corpus(data, options)
@@ -64,7 +64,7 @@ def begin(options: Text, data: Path | None, out: Path | None) -> Run:
 
 def setup(options: Text, data: Path | None) -> Setup:
     """What there is to train, for whoever needs no run: reads the data, learns the vocabulary, makes no folder."""
-    recipes.cell(options)
+    recipes.network(options)
     learnt, held_out = _corpus(data, options).split(options.held_out)
     return _setup(options, Symbols.learn(options.unit, learnt, options.vocabulary), learnt, held_out)
 
@@ -88,9 +88,10 @@ def _setup(options: Text, symbols: Symbols, learnt: str, held_out: str) -> Setup
     loss, device = NextSymbol(options.smoothing), next(model.parameters()).device
     start = model.initial(streams.batch)
 
-    def update(window: Window, carry: Any) -> Loss:
+    def update(batch: tuple[Window, float], carry: Any) -> Loss:
+        window, share = batch
         cold = torch.rand(streams.batch, device=device) < (1 if window.fresh or not options.carry else COLD)
-        logits, state = model(window.x.to(device), states.where(cold, start, carry))
+        logits, state = forced(model, window.x.to(device), share, state=states.where(cold, start, carry))
         return Loss(loss(logits, window.y.to(device)), window.x.numel(), state)
 
     def look() -> Look:
@@ -101,7 +102,7 @@ def _setup(options: Text, symbols: Symbols, learnt: str, held_out: str) -> Setup
             written = ""
         return Look(bits, {f"bits/{_measured_in(symbols)}": bits}, written)
 
-    return Setup(model, update, streams, streams.per_epoch, look, start)
+    return Setup(model, update, recipes.forcing(options, streams, streams.per_epoch), streams.per_epoch, look, start)
 
 
 def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
@@ -253,10 +254,14 @@ def _symbols(run: Run) -> Symbols:
 
 
 def _model(options: Text, symbols: Symbols) -> LanguageModel:
+    if options.model == "transformer":
+        layers: nn.Module = recipes.transformer(options, options.embedding)
+    else:
+        layers = recipes.stack(options, options.embedding, output_dropout=options.dropout)
     model = LanguageModel(
         len(symbols),
         options.embedding,
-        recipes.stack(options, options.embedding, output_dropout=options.dropout),
+        layers,
         options.hidden,
         tied=options.tied,
         embedding_dropout=options.embedding_dropout,

@@ -102,7 +102,7 @@ def tune(task: str, data: Any, words: Iterable[str], *, out: str | Path | None =
     own = [word for word in pairs if word.partition("=")[0] in Tuning.model_fields]
     what, trials = space(TASKS[task], [word for word in pairs if word not in own]), Tuning.parse(own).trials
     folder = Path("runs") / f"tune-{task}" if out is None else Path(out)
-    return _Search(task, TASKS[task].source(data), what, trials, folder, terminal(quiet=not show)).run()
+    return _Search(task, TASKS[task].given(data), what, trials, folder, terminal(quiet=not show)).run()
 
 
 class _Search:

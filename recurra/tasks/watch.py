@@ -1,6 +1,7 @@
 """Training and measurements as a person sees them on a terminal; plain lines elsewhere."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from rich.console import Console
 from rich.markup import escape
@@ -30,51 +31,60 @@ def watch(reports: Iterable[Report], console: Console) -> None:
 
 
 def show_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """Print each figure beside its baselines, the best first; several that have the same ones in one table."""
-    together = [figure for figure in evaluation.figures if list(figure.baselines) == list(evaluation.figures[0].baselines)]
-    if len(together) > MANY:
-        _show_many(together, evaluation.data, console)
-    for figure in evaluation.figures if len(together) <= MANY else evaluation.figures[len(together) :]:
-        console.print(f"{figure.name}: {escape(evaluation.data)}", style="bold", highlight=False)
-        table = Table(box=None, pad_edge=False)
-        table.add_column("who", min_width=24)
-        table.add_column("value", justify="right")
-        table.add_column("95 % interval", justify="right")
-        held = figure.held
-        this = "this run" if held is None else f"this run, {held.weights} weights"
-        rows = [(this, figure.value, _interval(figure.interval, ".4f"), "bold")]
-        rows += [] if held is None else [("this run, full weights", held.full, "", "")]
-        rows += [(name, value, "", "") for name, value in figure.baselines.items()]
-        for name, value, interval, style in sorted(rows, key=lambda row: row[1]):
-            table.add_row(name, f"{value:.4f}", interval, style=style)
-        console.print(table)
-        if held is not None:
-            console.print(f"{held.weights} weights change it by {_cost(held)}", highlight=False)
-        console.print()
+    """Print each figure beside its baselines, the best first; several in a row that have the same ones in one table."""
+    for _, some in groupby(evaluation.figures, lambda figure: (list(figure.baselines), figure.higher)):
+        figures = list(some)
+        if len(figures) > MANY:
+            _show_many(figures, evaluation.data, console)
+        else:
+            for figure in figures:
+                _show_one(figure, evaluation.data, console)
     for note in evaluation.notes:
         console.print(escape(note), highlight=False)
 
 
+def _show_one(figure: Figure, data: str, console: Console) -> None:
+    console.print(f"{figure.name}: {escape(data)}", style="bold", highlight=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("who", min_width=24)
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    held = figure.held
+    rows = [(_this(held), figure.value, _interval(figure.interval, ".4f"), "bold")]
+    rows += [] if held is None else [("this run, full weights", held.full, "", "")]
+    rows += [(name, value, "", "") for name, value in figure.baselines.items()]
+    for name, value, interval, style in sorted(rows, key=lambda row: row[1], reverse=figure.higher):
+        table.add_row(name, f"{value:.4f}", interval, style=style)
+    console.print(table)
+    if held is not None:
+        console.print(f"{held.weights} weights change it by {_cost(held)}", highlight=False)
+    console.print()
+
+
 def _show_many(figures: Sequence[Figure], data: str, console: Console) -> None:
-    console.print(f"lower is better: {escape(data)}", style="bold", highlight=False)
+    first, *_ = figures
+    console.print(f"{'higher' if first.higher else 'lower'} is better: {escape(data)}", style="bold", highlight=False)
     table = Table(box=None, pad_edge=False)
     table.add_column("who", min_width=24)
     for figure in figures:
         table.add_column(figure.name, justify="right")
-    rows = {name: [figure.baselines[name] for figure in figures] for name in figures[0].baselines}
-    held = figures[0].held
-    this = "this run" if held is None else f"this run, {held.weights} weights"
-    rows |= {this: [figure.value for figure in figures]}
-    rows |= {} if held is None else {"this run, full weights": [figure.held.full for figure in figures if figure.held]}
-    for name, values in sorted(rows.items(), key=lambda row: row[1][0]):
-        table.add_row(name, *(f"{value:.4g}" for value in values), style="bold" if name == this else "")
-        if name == this and figures[0].interval[0] <= figures[0].interval[1]:
+    rows = {name: [figure.baselines[name] for figure in figures] for name in first.baselines}
+    rows |= {_this(first.held): [figure.value for figure in figures]}
+    if first.held is not None:
+        rows |= {"this run, full weights": [figure.held.full for figure in figures if figure.held]}
+    for name, values in sorted(rows.items(), key=lambda row: row[1][0], reverse=first.higher):
+        table.add_row(name, *(f"{value:.4g}" for value in values), style="bold" if name == _this(first.held) else "")
+        if name == _this(first.held) and first.interval[0] <= first.interval[1]:
             for word, end in (("  95 % interval, from", 0), ("  to", 1)):
                 table.add_row(word, *(f"{figure.interval[end]:.4g}" for figure in figures), style="dim")
     console.print(table)
-    if held is not None:
-        console.print(f"{held.weights} weights change {figures[0].name} by {_cost(held)}", highlight=False)
+    if first.held is not None:
+        console.print(f"{first.held.weights} weights change {first.name} by {_cost(first.held)}", highlight=False)
     console.print()
+
+
+def _this(held: Held | None) -> str:
+    return "this run" if held is None else f"this run, {held.weights} weights"
 
 
 def _cost(held: Held) -> str:
@@ -83,7 +93,7 @@ def _cost(held: Held) -> str:
 
 def _interval(ends: tuple[float, float], form: str) -> str:
     low, high = ends
-    return f"{low:{form}} to {high:{form}}" if low <= high else "too little text"
+    return f"{low:{form}} to {high:{form}}" if low <= high else "none"
 
 
 def _heading(report: Report) -> str:

@@ -75,7 +75,7 @@ TRAIN: list[tuple[list[str], int, str]] = [
     (["good", "cell=lsmt"], 2, "cell=lsmt: did you mean lstm?"),
     (["good", "device=tpu"], 2, "device=tpu: not on this machine"),
     (["good", "device=meta"], 2, "device=meta: not on this machine"),
-    (["good", "unit=letter"], 2, "unit=letter: wanted character|word|subword"),
+    (["good", "unit=letter"], 2, "unit=letter: wanted character|word|subword|unigram"),
     (["good", "seed=99999999999999999999999"], 2, "wanted whole number"),
     (["a=b.txt"], 2, "a: no such option of Text"),
     (["--hidden", "5"], 2, "No such option"),

@@ -1,3 +1,4 @@
+import gzip
 import os
 from pathlib import Path
 
@@ -133,6 +134,10 @@ class TestRead:
         (tmp_path / "file").write_bytes(raw)
         assert read_file(tmp_path / "file", encoding) == text
 
+    def test_a_packed_file(self, tmp_path: Path) -> None:
+        (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"a\r\nb\n"))
+        assert read_file(tmp_path / "a.txt.gz") == "a\nb\n"
+
 
 class TestBadFiles:
     @pytest.mark.parametrize(
@@ -178,6 +183,14 @@ class TestBadFiles:
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"nothing\.txt: no such file or folder$"):
             read(tmp_path / "nothing.txt")
+
+    @pytest.mark.parametrize(
+        "raw", [TEXT.encode(), gzip.compress(TEXT.encode())[:-9], gzip.compress(b"") + b"x", b"\x1f\x8b" * 9]
+    )
+    def test_a_damaged_packed_file(self, raw: bytes, tmp_path: Path) -> None:
+        (tmp_path / "a.gz").write_bytes(raw)
+        with pytest.raises(DataError, match=r"a\.gz: damaged, or not compressed by gzip as its name says$"):
+            read_file(tmp_path / "a.gz")
 
     def test_a_folder_without_text_files(self, tmp_path: Path) -> None:
         (tmp_path / "a.md").write_text(TEXT)

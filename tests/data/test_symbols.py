@@ -6,17 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.data import Characters, Subwords, Symbols, Words
+from recurra.data import Characters, Subwords, Symbols, Unigram, Words
 from recurra.errors import ModelFileError, UsageError
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 LEARNT = "the low <unk> lower lowest\nnaïve cafés, 日本語のテキスト 👩‍👩‍👧 end.\r\n" * 20
-UNITS = {"character": Characters, "word": Words, "subword": Subwords}
+UNITS = {"character": Characters, "word": Words, "subword": Subwords, "unigram": Unigram}
 
 
-@pytest.fixture(scope="module")
-def subwords() -> Subwords:
-    return Subwords.of(LEARNT, 320)
+@pytest.fixture(scope="module", params=[Subwords, Unigram])
+def subwords(request: pytest.FixtureRequest) -> Symbols:
+    made: Symbols = request.param.of(LEARNT, 320)
+    return made
 
 
 @pytest.fixture(scope="module", params=UNITS)
@@ -43,7 +44,7 @@ class TestAll:
         ids = data.draw(st.lists(st.integers(1, len(symbols) - 1), min_size=1, max_size=40))
         told = symbols.decode(ids[:1]) + "".join(symbols.tail(ids[:k], ids[k]) for k in range(1, len(ids)))
         whole = symbols.decode(ids)
-        if isinstance(symbols, Subwords):  # what is not complete yet is not told
+        if isinstance(symbols, Subwords | Unigram):  # what is not complete yet is not told
             told = "".join(symbols.tail(ids[:k], ids[k]) for k in range(len(ids)))
             assert whole.startswith(told)
             assert set(whole[len(told) :]) <= {"\ufffd"}
@@ -106,7 +107,7 @@ class TestWords:
 class TestSubwords:
     @given(text=UNICODE)
     @settings(deadline=None)
-    def test_any_text_comes_back(self, subwords: Subwords, text: str) -> None:
+    def test_any_text_comes_back(self, subwords: Symbols, text: str) -> None:
         ids = subwords.encode(text).tolist()
         assert 0 not in ids
         assert subwords.decode(ids) == text
@@ -115,19 +116,45 @@ class TestSubwords:
     @pytest.mark.parametrize(
         "text", ["<unk>", "a <unk> b", "\ufffd", "a\ufffd\ufffd", "\x00\x0b\x0c\x1c\x85\u2028\u2029", "\ufeff x", " " * 50]
     )
-    def test_text_that_looks_special(self, subwords: Subwords, text: str) -> None:
+    def test_text_that_looks_special(self, subwords: Symbols, text: str) -> None:
         ids = subwords.encode(text).tolist()
         assert subwords.decode(ids) == text
         assert "".join(subwords.tail(ids[:k], ids[k]) for k in range(len(ids))) == text
 
-    def test_frequent_pairs_have_one_number(self, subwords: Subwords) -> None:
-        assert len(subwords.encode(LEARNT)) < 0.5 * len(LEARNT.encode())
+    def test_frequent_pairs_have_one_number(self, subwords: Symbols) -> None:
+        assert len(subwords.encode(LEARNT)) < 0.7 * len(LEARNT.encode())
         assert 257 < len(subwords) <= 321
 
-    def test_every_byte_is_known_and_the_size_is_kept(self) -> None:
-        symbols = Subwords.of("ab" * 10, 300)
+    @pytest.mark.parametrize("kind", [Subwords, Unigram])
+    def test_every_byte_is_known_and_the_size_is_kept(self, kind: type[Subwords | Unigram]) -> None:
+        symbols = kind.of("ab" * 10, 300)
         assert 257 <= len(symbols) <= 301
         assert symbols.decode(symbols.encode("Ω☃").tolist()) == "Ω☃"
+
+
+class TestUnigram:
+    def test_a_text_is_learnt_the_same_twice(self) -> None:
+        once, again = (Unigram.of(LEARNT * 3 + "low load of loaded sleds\n" * 7, 300).as_json() for _ in range(2))
+        assert once == again
+
+    def test_pieces_are_the_most_probable_of_all(self) -> None:
+        symbols = Unigram.of("abab abba baab abab bab " * 30, 262)
+        scores = dict(json.loads(symbols.as_json()["entries"])["model"]["vocab"])
+
+        def best(text: str) -> float:  # of all ways to cut a text
+            cuts = (scores[text[:k]] + best(text[k:]) for k in range(1, len(text) + 1) if text[:k] in scores)
+            return max(cuts) if text else 0.0
+
+        assert any(len(piece) > 1 for piece in scores)
+        for word in ("abab", "babba", "aabbaabb", "bbbb"):
+            pieces = [symbols.decode([number]) for number in symbols.encode(word).tolist()]
+            assert "".join(pieces) == word
+            assert sum(scores[piece] for piece in pieces) == pytest.approx(best(word))
+
+    @pytest.mark.parametrize("text", ["", "a", "\n"])
+    def test_little_to_learn_from(self, text: str) -> None:
+        symbols = Unigram.of(text, 300)
+        assert symbols.decode(symbols.encode("Ω b").tolist()) == "Ω b"
 
 
 @pytest.mark.parametrize("unit", ["characters", "wrd", "", "byte"])
@@ -151,6 +178,7 @@ def test_an_unknown_unit(unit: str) -> None:
         {"unit": "subword", "entries": "{}"},
         {"unit": "subword", "entries": "no json"},
         {"unit": "subword", "entries": ["a"]},
+        {"unit": "unigram", "entries": "{}"},
     ],
 )
 def test_a_damaged_vocabulary(value: Any) -> None:

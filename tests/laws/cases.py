@@ -42,6 +42,7 @@ from recurra.layers import (
     batch_normed,
     stacked,
 )
+from recurra.models import CausalTransformer
 
 INPUTS, UNITS, ROWS, STEPS = 3, 5, 4, 9
 IN_HEADS = 8
@@ -150,6 +151,7 @@ CASES = [
     Case("lstm-conv1d", lambda: Recurrent(LSTM(), Conv1d(INPUTS, UNITS)), (4,)),
     Case("mixed-conv3d", lambda: Recurrent(Mixed(), Conv3d(INPUTS, 2)), (2, 3, 2)),
     Case("causal", lambda: CausalConvolution(INPUTS, UNITS, 4, dilation=2)),
+    Case("transformer", lambda: CausalTransformer(IN_HEADS, layers=2, heads=2, context=4, input_size=INPUTS)),
     Case("highway", lambda: Highway(Recurrent(GRU(), Dense(INPUTS, INPUTS)), INPUTS)),
     *(Case(f"batch-norm-{how}", partial(_normed, how)) for how in ("sequence", "step", "inside")),
     Case("stack", lambda: Stack(Recurrent(LSTM(), Dense(INPUTS, UNITS)), Recurrent(GRU(), Dense(UNITS, 4)))),

@@ -62,7 +62,7 @@ class TestParse:
             (["residual=maybe"], "residual=maybe: wanted true|false"),
             (["optimizer=adamm"], "optimizer=adamm: wanted adamw|adam|nadam|rmsprop|sgd|nt-asgd"),
             (["schedule=Cosine"], "schedule=Cosine: wanted constant|cosine|exponential|plateau|onecycle"),
-            (["unit=letters"], "unit=letters: wanted character|word|subword"),
+            (["unit=letters"], "unit=letters: wanted character|word|subword|unigram"),
             (["held_out=0"], "held_out=0: wanted number > 0 < 1"),
             (["held_out=1"], "held_out=1: wanted number > 0 < 1"),
             (["vocabulary=299"], "vocabulary=299: wanted whole number >= 300 <= 1000000"),
@@ -97,7 +97,7 @@ class TestKeywords:
             ({"lr": math.nan}, "lr=nan: wanted number > 0"),
             ({"lr": math.inf}, "lr=inf: wanted number > 0"),
             ({"cell": 5}, "cell=5: wanted text"),
-            ({"unit": "letter"}, "unit=letter: wanted character|word|subword"),
+            ({"unit": "letter"}, "unit=letter: wanted character|word|subword|unigram"),
             ({"task": "text"}, "task: no such option of Text; choose from"),
         ],
     )
@@ -147,10 +147,10 @@ class TestDescribed:
 
     @pytest.mark.parametrize("kind", TASKS.values())
     def test_what_is_common_has_one_group(self, kind: type[TaskOptions]) -> None:
-        grouped = [name for names in kind.groups.values() for name in names if name in kind.model_fields]
+        grouped = [name for names in kind.headings.values() for name in names if name in kind.model_fields]
         assert len(grouped) == len(set(grouped))
         assert set(TaskOptions.model_fields) <= set(grouped)
-        assert {name for names in kind.groups.values() for name in names} <= {
+        assert {name for names in kind.headings.values() for name in names} <= {
             name for task in TASKS.values() for name in task.model_fields
         }
 

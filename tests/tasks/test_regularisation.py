@@ -40,6 +40,7 @@ KINDS: list[dict[str, Any]] = [
     {"norm": "layer", "recurrent_dropout": 0.2, "zoneout": 0.2, "weight_drop": 0.2, "highway": True, "slowness_penalty": 1.0},
 ]
 WORDS: list[dict[str, Any]] = [{"embedding_dropout": 0.3}, {"word_dropout": 0.3}, {"tied": True, "embedding_dropout": 0.3}]
+WORDS += [{"forcing": 0.5, "variational": True}, {"forcing": 0.0, "forcing_decay": "constant", "accumulate": 2}]
 CASES = [*(("text", kind) for kind in [*KINDS, *WORDS]), *(("forecast", kind) for kind in KINDS)]
 
 

@@ -242,7 +242,7 @@ class TestMeasure:
         assert line.startswith("layer 1 (Own): not made of a cell")
         linear = nn.Linear(3, 5)
         assert gradient_flow(linear, torch.randn(2, 4, 3), lambda y: y.sum()) == Flow(
-            (), ("the model has no recurrent layers",)
+            (), ("the model has no recurrent layers, so there are no figures of gradients, gates and units",)
         )
         idle = nn.ModuleList([linear, Recurrent(GRU(), Dense(3, 5))])
         flow = measure(idle, lambda batch, _: Loss(linear(batch).sum(), 1), [torch.randn(2, 3)], warm=0, count=1)

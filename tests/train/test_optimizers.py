@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from recurra.cells import OrthogonalRNN
 from recurra.errors import UsageError
-from recurra.layers import LSTM
+from recurra.layers import LSTM, Dense, Recurrent, Stack
 from recurra.models import LanguageModel
 from recurra.train import OPTIMIZERS, optimizer
 
@@ -37,6 +38,32 @@ def test_frozen_weights_are_left_out() -> None:
     model = nn.Linear(3, 2)
     model.bias.requires_grad_(False)
     assert [len(group["params"]) for group in optimizer("sgd", model, lr=0.1, weight_decay=0).param_groups] == [1]
+
+
+def test_weights_inside_a_recurrence_have_a_rate_of_their_own() -> None:
+    model = nn.ModuleDict({"layers": Stack(Recurrent(OrthogonalRNN(), Dense(2, 3))), "output": nn.Linear(3, 2)})
+    made = optimizer("adamw", model, lr=0.1, weight_decay=0.3, recurrent_lr=0.5)
+    names = {parameter: name.rpartition("layers.0.")[2] for name, parameter in model.named_parameters()}
+    held = {names[weight]: (group["lr"], group["weight_decay"]) for group in made.param_groups for weight in group["params"]}
+    assert held == {
+        "input_weight": (0.1, 0.3),
+        "input_bias": (0.1, 0.0),
+        "bend": (0.05, 0.0),
+        "parametrizations.recur_weight.original": (0.05, 0.3),
+        "output.weight": (0.1, 0.3),
+        "output.bias": (0.1, 0.0),
+    }
+
+
+def test_without_a_rate_they_stay_as_they_start() -> None:
+    torch.manual_seed(0)
+    layer = Recurrent(OrthogonalRNN(), Dense(2, 3))
+    before = layer.recur_weight.clone(), layer.input_weight.clone()
+    made = optimizer("adam", layer, lr=0.1, weight_decay=0.0, recurrent_lr=0.0)
+    layer(torch.randn(4, 5, 2))[0].square().sum().backward()
+    made.step()
+    assert layer.recur_weight.equal(before[0])
+    assert not layer.input_weight.equal(before[1])
 
 
 def test_an_unknown_name() -> None:

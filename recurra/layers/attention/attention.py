@@ -172,4 +172,4 @@ class MultiHead(Attention):
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """(B, T, H) -> (B, N, T, H / N)."""
-    return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
+    return x.reshape(*x.shape[:2], heads, x.shape[2] // heads).transpose(1, 2)

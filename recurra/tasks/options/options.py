@@ -35,7 +35,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    groups: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+    headings: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     """Options that help shows together, by what they are about; all others come first."""
 
     def __init__(self, **values: Any) -> None:
@@ -72,8 +72,20 @@ GROUPS = MappingProxyType(
             *("word_dropout", "activation_penalty", "slowness_penalty", "max_norm", "weight_decay"),
         ),
         "Optimisation": (
-            *("batch", "window", "epochs", "steps", "optimizer", "lr", "schedule", "warmup", "accumulate", "average"),
-            *("clip", "clip_value", "adaptive_clip", "patience"),
+            *(
+                "batch",
+                "window",
+                "epochs",
+                "steps",
+                "optimizer",
+                "lr",
+                "recurrent_lr",
+                "schedule",
+                "warmup",
+                "accumulate",
+                "average",
+            ),
+            *("clip", "clip_value", "adaptive_clip", "patience", "forcing", "forcing_decay"),
         ),
         "Run": ("seed", "seeds", "check", "precision", "device", "engine"),
     }
@@ -91,7 +103,7 @@ class TaskOptions(Options):
     """What to type when a training is done."""
     not_searched: ClassVar[frozenset[str]] = frozenset()
     """Options that change what a look measures: a search cannot compare across them."""
-    groups: ClassVar[Mapping[str, tuple[str, ...]]] = GROUPS
+    headings: ClassVar[Mapping[str, tuple[str, ...]]] = GROUPS
 
     cell: str = Field("lstm", description="the recurrent cell; recurra cells lists them")
     hidden: int = Field(256, ge=1, le=100_000, description="units of each layer")
@@ -106,6 +118,12 @@ class TaskOptions(Options):
         "adamw", description="of torch.optim; nt-asgd is sgd, whose weights are averaged once looks stop getting better"
     )
     lr: float = Field(0.004, gt=0, le=1000, description="highest learning rate")
+    recurrent_lr: float = Field(
+        1.0,
+        ge=0,
+        le=1000,
+        description="rate of the weights inside the recurrence, as a share of lr; 0 leaves them as they start",
+    )
     schedule: Literal["constant", "cosine", "exponential", "plateau", "onecycle"] = Field(
         "cosine", description="how the rate moves"
     )
@@ -173,11 +191,11 @@ class TaskOptions(Options):
             show: print the table of training as it grows.
         """
         page = import_module(f"recurra.tasks.{self.task}")
-        run: Run = page.begin(self, self.source(data), None if out is None else Path(out))
+        run: Run = page.begin(self, self.given(data), None if out is None else Path(out))
         return run.train(show=show)
 
     @classmethod
-    def source(cls, data: Any) -> Any:
+    def given(cls, data: Any) -> Any:
         """Data as a page takes them: a Path, None, or a data frame as it is where the task reads tables."""
         if data is None or isinstance(data, str | PathLike):
             return None if data is None else Path(data)
@@ -192,7 +210,7 @@ class TaskOptions(Options):
             data: as for `fit`.
         """
         page, recipes = (import_module(f"recurra.tasks.{name}") for name in (self.task, "recipes"))
-        found: RangeTest = recipes.find_lr(self, page.setup(self, self.source(data)))
+        found: RangeTest = recipes.find_lr(self, page.setup(self, self.given(data)))
         return found
 
 

@@ -102,7 +102,7 @@ def measure(
         kinds = ", ".join(f"{names[path]} ({type(model.get_submodule(path)).__name__})" for path in own)
         missing.append(f"{kinds}: not made of a cell that is stepped, so there are no figures of gradients, gates and units")
     if not names:
-        missing.append("the model has no recurrent layers")
+        missing.append("the model has no recurrent layers, so there are no figures of gradients, gates and units")
     return Flow(found, tuple(missing))
 
 

@@ -1,0 +1,55 @@
+"""The lines of a file of any size, one after the other."""
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from recurra.errors import DataError
+
+__all__ = ["STANDARD_INPUT", "lines"]
+
+STANDARD_INPUT = Path("-")
+"""Stands for what is typed, or comes through a pipe."""
+
+
+def lines(file: Path, encoding: str = "utf-8") -> Iterator[str]:
+    """The lines of a file, unpacked if it ends in ``.gz``; a line feed ends one, alone or after a carriage return.
+
+    Of the file no more is held than a line. :data:`STANDARD_INPUT` is read as it comes.
+
+    Raises:
+        DataError: a file that cannot be read, or a line that is not in this encoding.
+    """
+    try:
+        with _opened(file) as raw, io.TextIOWrapper(raw, _marked(encoding), newline="\n") as text:
+            read = 0
+            try:
+                for line in text:
+                    yield line.removesuffix("\n").removesuffix("\r")
+                    read += 1
+            except UnicodeDecodeError as error:
+                found = f"{file}, line {read + 1} or soon after: 0x{error.object[error.start]:02x} is not {encoding}"
+                raise DataError(f"{found}; say encoding=latin-1, or what it is, in training") from None
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise DataError(f"{file}: damaged, or not compressed by gzip as its name says") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    except LookupError:
+        raise DataError(f"{file}: encoding={encoding}: no such encoding") from None
+
+
+def _opened(file: Path) -> BinaryIO:
+    if file == STANDARD_INPUT:
+        return cast("BinaryIO", io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False)))
+    return cast("BinaryIO", gzip.open(file) if file.suffix == ".gz" else file.open("rb"))
+
+
+def _marked(encoding: str) -> str:
+    """An encoding that passes over a byte order mark, too."""
+    return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding

@@ -1,0 +1,376 @@
+"""What the tasks that read one sequence and write another share: vocabularies, network, training, measuring."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import tee
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recurra.data import Buckets, Competence, PairBatch, Pairs, Ragged, Sides, Symbols, in_order, usable
+from recurra.data.lines import lines
+from recurra.errors import DataError, NumericError, UsageError
+from recurra.layers.attention import mechanism
+from recurra.lengths import mask
+from recurra.metrics import KneserNey, Mean, PairTotals, sequence_baselines
+from recurra.models import Bridge, Decoder, Encoder, EncoderDecoder, TransformerDecoder, TransformerEncoder
+from recurra.tasks import recipes
+from recurra.tasks.evaluation import Evaluation, Figure, Held
+from recurra.tasks.options import EvaluationOptions, SequenceOptions, SequencePrediction
+from recurra.tasks.recipes import Setup
+from recurra.tasks.runs import Run
+from recurra.tasks.writing import Reach, Vocabulary, write
+from recurra.train import Look, Loss, Shared, forced
+
+__all__ = [
+    "JUDGED",
+    "Judge",
+    "Opened",
+    "begin",
+    "evaluate",
+    "examples",
+    "judged",
+    "known",
+    "likely",
+    "nats",
+    "network",
+    "opened",
+    "predict",
+    "reach",
+    "setup",
+]
+
+LOOK = 1000  # pairs that a look reads
+SHOWN = 3  # of them, that it also writes
+LETTERS = 400  # of a text that is shown
+READ, ROWS = 16_000, 256  # symbols and rows of a batch that is only read
+GREEDY, SEARCHED = SequencePrediction(beam=1), SequencePrediction()
+JUDGED = "nats per symbol"
+"""The figure by which networks are compared: the only one that asks nothing of how targets are searched for."""
+START = 0.1  # share of the pairs that a curriculum begins with
+EASY = 0.5  # of the updates: then a curriculum has reached all pairs
+CUT = 4  # times `longest`: so far sources are read that were not learnt from
+GRAM = 3  # order of the n-gram that tells which targets are easy
+
+
+def begin(options: SequenceOptions, pairs: Pairs, data: Path | None, out: Path | None) -> Run:
+    """Learn the vocabularies, see that all fits together, and make the run folder."""
+    recipes.device(options)
+    recipes.precision(options)
+    vocabulary = _learnt(options, pairs.learnt)
+    recipes.check(options, network(options, vocabulary))
+    _, _, notes = _usable(options, vocabulary, pairs.learnt)
+    facts = {
+        "source": pairs.name if data is None else str(data.absolute()),
+        "embedded": data is None,
+        "fingerprint": pairs.fingerprint,
+        "notes": [*pairs.notes, *notes],
+    }
+    return Run.create(out, options, facts, {"vocabulary.json": vocabulary.as_json()})
+
+
+def setup(options: SequenceOptions, pairs: Pairs, vocabulary: Vocabulary | None = None) -> Setup:
+    """What there is to train, and what its looks read and write."""
+    vocabulary = vocabulary or _learnt(options, pairs.learnt)
+    torch.manual_seed(options.seed)
+    model = network(options, vocabulary)
+    sources, targets, _ = _usable(options, vocabulary, pairs.learnt)
+    made = partial(Buckets, sources, targets, tokens=options.tokens, batch=options.batch, seed=options.seed)
+    batches = made()
+    if options.curriculum != "none":
+        updates = recipes.steps(options, batches.per_epoch)
+        pacing = Competence(max(1, round(EASY * updates * options.accumulate)), START)
+        batches = made(pacing=pacing, difficulty=_difficulty(options.curriculum, targets, vocabulary.boundary))
+    device = recipes.device(options)
+
+    def update(item: Shared, _: Any) -> Loss:
+        batch = item.batch.to(device)
+        x, y, lengths = _told(batch, vocabulary.boundary)
+        memory, state = model.read(batch.source, batch.source_lengths)
+        logits, _ = forced(model.decoder, x, item.share, state=state, lengths=lengths, memory=memory)
+        inside = mask(lengths, x.shape[1])
+        mean = F.cross_entropy(logits[inside], y[inside], label_smoothing=options.smoothing)
+        return Loss(mean, int(batch.target_lengths.sum()) + len(x))
+
+    read = reach(options)
+    looked, shown = (pairs.validation.take(range(min(count, len(pairs.validation)))) for count in (LOOK, SHOWN))
+
+    def look() -> Look:
+        value = nats(model, vocabulary, looked, read).value
+        try:
+            said = [each[0].text if each else "" for each in write(model, vocabulary, shown.sources, GREEDY, read)]
+        except NumericError:  # the training diverges; it notices that by itself
+            said = [""] * len(shown)
+        model.train()
+        told = zip(*(map(_start, side) for side in (shown.sources, shown.targets, said)), strict=True)
+        return Look(value, {"nats/symbol": value}, "\n".join(f"{a}\n  wanted  {b}\n  written {c}" for a, b, c in told))
+
+    return Setup(model, update, recipes.forcing(options, batches, batches.per_epoch), batches.per_epoch, look)
+
+
+def network(options: SequenceOptions, vocabulary: Vocabulary) -> EncoderDecoder:
+    """The network that the options describe, on its device."""
+    recipes.network(options)
+    said = _vectors(vocabulary.boundary + 1, options.embedding)
+    read = said if options.shared else _vectors(len(vocabulary.source), options.embedding)
+    made = (_transformer if options.model == "transformer" else _recurrent)(options, read, said)
+    return made.to(recipes.device(options))
+
+
+def _recurrent(options: SequenceOptions, read: nn.Embedding, said: nn.Embedding) -> EncoderDecoder:
+    size = options.embedding
+    dropped = options.model_copy(update={"input_dropout": options.input_dropout or options.dropout})
+    first = dropped.model_copy(
+        update={"cell": options.encoder_cell or options.cell, "layers": options.encoder_layers or options.layers}
+    )
+    encoder = Encoder(read, recipes.stack(first, size, bidirectional=options.bidirectional))
+    decoder = Decoder(
+        said,
+        recipes.stack(dropped, size + options.hidden * options.feeding),
+        options.hidden,
+        None if options.attention == "none" else mechanism(options.attention, *[options.hidden] * 3),
+        feeding=options.feeding,
+        copying=options.copying,
+        tied=options.tied,
+        dropout=options.dropout,
+    )
+    return EncoderDecoder(encoder, decoder, Bridge(_ends(encoder), decoder.initial(1).layers))
+
+
+def _transformer(options: SequenceOptions, read: nn.Embedding, said: nn.Embedding) -> EncoderDecoder:
+    size, blocks = options.hidden, options.encoder_layers or options.layers
+    how: dict[str, Any] = {"heads": options.heads, "dropout": options.dropout}
+    encoder = Encoder(read, TransformerEncoder(size, layers=blocks, input_size=options.embedding, **how))
+    return EncoderDecoder(encoder, TransformerDecoder(said, size, layers=options.layers, tied=options.tied, **how))
+
+
+def _vectors(symbols: int, size: int) -> nn.Embedding:
+    table = nn.Embedding(symbols, size)
+    nn.init.normal_(table.weight, std=size**-0.5)
+    return table
+
+
+@torch.no_grad()
+def _ends(encoder: Encoder) -> Any:
+    """What states an encoder ends in, as an example."""
+    _, ends = encoder.eval()(torch.zeros(1, 1, dtype=torch.long))
+    encoder.train()
+    return ends
+
+
+class Opened(NamedTuple):
+    """A trained run."""
+
+    options: SequenceOptions
+    model: EncoderDecoder
+    vocabulary: Vocabulary
+
+
+def opened(run: Run) -> Opened:
+    """The network with its best weights, for use."""
+    assert isinstance(run.options, SequenceOptions)
+    vocabulary = known(run)
+    model = network(run.options, vocabulary)
+    run.fill(model)
+    return Opened(run.options, model.eval(), vocabulary)
+
+
+def known(run: Run) -> Vocabulary:
+    """The vocabularies of a run."""
+    return Vocabulary.from_json(run.read("vocabulary.json"))
+
+
+def reach(options: SequenceOptions) -> Reach:
+    """How much of a source is read."""
+    most = CUT * options.longest if options.reads == "all" else options.longest
+    return Reach(most, options.reads == "last")
+
+
+def examples(sides: Sides) -> list[str]:
+    """Some of the sources to show: shorter and longer ones, none of them the longest."""
+    ranked = sorted({source for source in sides.sources if source}, key=lambda source: (len(source), source))
+    return [ranked[len(ranked) * share // 5] for share in range(1, 5)] if len(ranked) > 4 else ranked
+
+
+class Judge(NamedTuple):
+    """Totals that say how near outputs are to references, and which of their figures are told."""
+
+    totals: type[PairTotals]
+    names: tuple[str, ...]
+    higher: bool = True
+
+
+def evaluate(
+    run: Run,
+    learnt: Sides,
+    asked: Sides,
+    chosen: EvaluationOptions,
+    judges: Sequence[Judge],
+    notes: Sequence[str] = (),
+    leads: Sequence[int] = (),
+    searched: SequencePrediction = SEARCHED,
+) -> Evaluation:
+    """The figures of what is written, by a beam, greedily and naively; and how probable the true targets are."""
+    options, model, vocabulary = whole = opened(run)
+    if not len(asked):
+        raise DataError(f"{asked.name}: no pairs to measure on")
+    said = [*notes]
+
+    def outputs(own: EncoderDecoder, how: SequencePrediction) -> list[str]:
+        return [each[0].text if each else "" for each in write(own, vocabulary, asked.sources, how, reach(options))]
+
+    own = recipes.held(model, chosen.weights)
+    ours, full = outputs(own, searched), None if own is model else outputs(model, searched)
+    beside = {"this run, greedily": outputs(own, searched.model_copy(update={"beam": 1}))}
+    naive = sequence_baselines(learnt.sources, learnt.targets, leads=leads)
+    beside |= {name: baseline(asked.sources) for name, baseline in naive.items()}
+    figures = list[Figure]()
+    for judge in judges:
+        try:
+            figures += judged(judge, asked.targets, ours, full, beside, chosen.weights)
+        except UsageError as error:  # a library that counts is not installed
+            said.append(f"no {' and '.join(judge.names)}: {error}")
+    probable = likely(whole, own, learnt, asked, chosen.weights)
+    unknown = sum(int(np.count_nonzero(ids == 0)) for ids in map(vocabulary.source.encode, asked.sources))
+    said.append(f"{len(asked):,} pairs, {unknown:,} symbols of the sources unknown; written by a beam of {searched.beam}")
+    return Evaluation(options.task, Path(asked.name).name, (*figures, probable), tuple(said))
+
+
+def judged(
+    judge: Judge, wanted: list[str], ours: list[str], full: list[str] | None, beside: Mapping[str, list[str]], weights: str
+) -> Iterator[Figure]:
+    """How near outputs are to what is wanted, beside others, and beside those of full weights where there are such."""
+
+    def totals(outputs: list[str]) -> PairTotals:
+        made = judge.totals()
+        made.add(outputs, wanted)
+        return made
+
+    own, others = totals(ours), {who: totals(outputs).figures() for who, outputs in beside.items()}
+    before = None if full is None else totals(full)
+    for name in judge.names:
+        held = None
+        if before is not None:
+            value, *ends = own.difference(before, name)
+            held = Held(weights, before.figures()[name], value, (ends[0], ends[1]))
+        naive = {who: figures[name] for who, figures in others.items()}
+        yield Figure(name, own.figures()[name], own.interval(name), naive, held, judge.higher)
+
+
+def likely(whole: Opened, own: EncoderDecoder, learnt: Sides, asked: Sides, weights: str) -> Figure:
+    """Nats of a symbol of the true targets, beside n-grams that know no source."""
+    options, model, vocabulary = whole
+    mean, held = nats(own, vocabulary, asked, reach(options)), None
+    if own is not model:
+        full = nats(model, vocabulary, asked, reach(options))
+        change = Mean(tuple(a - b for a, b in zip(mean.sums, full.sums, strict=True)), mean.counts)
+        held = Held(weights, full.value, change.value, change.interval())
+    ended = [_ended(_encoded(vocabulary, sides)[1], vocabulary.boundary) for sides in (learnt, asked)]
+    rows = KneserNey(ended[0], vocabulary.boundary + 1, GRAM).nats(ended[1]).mean(1)
+    naive = {f"{order}-gram that sees no source": value for order, value in enumerate(rows.tolist(), 1)}
+    return Figure(JUDGED, mean.value, mean.interval(), naive, held)
+
+
+def predict(
+    run: Run, data: Path | None, how: SequencePrediction, source: Callable[[str], str] = str.strip
+) -> Iterator[Mapping[str, Any]]:
+    """The targets of each line of a file, as they are written, whose `source` it is; ``-`` reads what is typed."""
+    if data is None:
+        raise UsageError(f"{run.folder}: predict wants a file of lines: recurra predict {run.folder} FILE, or - to type them")
+    return _lines(run, data, how, source)
+
+
+def _lines(run: Run, data: Path, how: SequencePrediction, made: Callable[[str], str]) -> Iterator[Mapping[str, Any]]:
+    options, model, vocabulary = opened(run)
+    own = recipes.held(model, how.weights)
+    sources, again = tee(map(made, lines(data, options.encoding)))
+    for number, (source, found) in enumerate(zip(again, write(own, vocabulary, sources, how, reach(options)), strict=True), 1):
+        ids = vocabulary.source.encode(source)
+        read = Ragged.of([ids]).cut(*reach(options)).row(0)
+        about = {"unknown": int(np.count_nonzero(read == 0)), "unread": len(ids) - len(read)}
+        if not found:
+            yield {"line": number, "rank": 1, "target": "", "nats_per_symbol": None} | about
+        for rank, (text, log_probability, symbols) in enumerate(found, 1):
+            yield {"line": number, "rank": rank, "target": text, "nats_per_symbol": -log_probability / symbols} | about
+
+
+@torch.no_grad()
+def nats(model: EncoderDecoder, vocabulary: Vocabulary, pairs: Sides, read: Reach | None = None) -> Mean:
+    """Nats of each symbol of the true targets, the end included, each after all true ones before; whole sources, or a reach."""
+    device, training = next(model.parameters()).device, model.training
+    sources, targets = _encoded(vocabulary, pairs)
+    encoded = sources if read is None else sources.cut(*read), targets
+    there = np.flatnonzero(encoded[0].lengths)  # from nothing nothing is read
+    sums, counts = np.zeros(len(pairs)), np.zeros(len(pairs), np.int64)
+    model.eval()
+    for places, found in in_order(*(side.take(there) for side in encoded), tokens=READ, batch=ROWS):
+        batch = found.to(device)
+        x, y, lengths = _told(batch, vocabulary.boundary)
+        logits = model(batch.source, batch.source_lengths, x, lengths)
+        each = F.cross_entropy(logits.transpose(1, 2), y, reduction="none")
+        sums[there[places]] = each.where(mask(lengths, x.shape[1]), 0).double().sum(1).cpu().numpy()
+        counts[there[places]] = lengths.cpu().numpy()
+    model.train(training)
+    return Mean(tuple(sums[there].tolist()), tuple(counts[there].tolist()))
+
+
+def _told(batch: PairBatch, boundary: int) -> tuple[Tensor, Tensor, Tensor]:
+    """What a decoder reads, what it is to predict, and how much of it: the targets with the boundary before and behind."""
+    x = F.pad(batch.target, (1, 0), value=boundary)
+    y = F.pad(batch.target, (0, 1)).scatter(1, batch.target_lengths[:, None], boundary)
+    return x, y, batch.target_lengths + 1
+
+
+def _learnt(options: SequenceOptions, pairs: Sides) -> Vocabulary:
+    """The vocabularies of what is learnt from."""
+    between = {"character": "", "word": " "}.get(options.unit, "\n")
+
+    def learnt(texts: Iterable[str]) -> Symbols:
+        return Symbols.learn(options.unit, between.join(texts), options.vocabulary)
+
+    if options.shared:
+        both = learnt([*pairs.sources, *pairs.targets])
+        return Vocabulary(both, both)
+    return Vocabulary(learnt(pairs.sources), learnt(pairs.targets))
+
+
+def _encoded(vocabulary: Vocabulary, pairs: Sides) -> tuple[Ragged, Ragged]:
+    source, target = vocabulary
+    return Ragged.of(map(source.encode, pairs.sources)), Ragged.of(map(target.encode, pairs.targets))
+
+
+def _usable(options: SequenceOptions, vocabulary: Vocabulary, pairs: Sides) -> tuple[Ragged, Ragged, list[str]]:
+    """The pairs that are learnt from, as symbols, and notes of those that are not."""
+    whole, targets = _encoded(vocabulary, pairs)
+    sources = whole.cut(*reach(options))
+    places, notes = usable(pairs, sources, targets, longest=options.longest, ratio=options.ratio or None)
+    cut = int(np.count_nonzero(whole.lengths > sources.lengths))
+    if cut and options.reads != "all":
+        told = f"{Path(pairs.name).name}: of {cut:,} sources longer than longest={options.longest:,} symbols"
+        notes.append(f"{told} only the {options.reads} {options.longest:,} are read")
+    return sources.take(places), targets.take(places), notes
+
+
+def _start(text: str) -> str:
+    """As much of a text as a look shows."""
+    text = text.strip()
+    return text if len(text) <= LETTERS else f"{text[:LETTERS]} ..."
+
+
+def _difficulty(kind: str, targets: Ragged, boundary: int) -> NDArray[np.float64]:
+    """How hard each target is: its length, or the nats of all its symbols under an n-gram of all targets."""
+    if kind == "length":
+        return targets.lengths.astype(np.float64)
+    ended = _ended(targets, boundary)
+    each = KneserNey(ended, boundary + 1, GRAM).nats(ended)[GRAM - 1]
+    return np.add.reduceat(each, targets.starts[:-1] + np.arange(targets.rows))
+
+
+def _ended(targets: Ragged, boundary: int) -> NDArray[np.int64]:
+    """All targets in a row, each with its end."""
+    return np.insert(targets.flat[: targets.starts[-1]].astype(np.int64), targets.starts[1:], boundary)

@@ -1,0 +1,26 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.data import Ragged
+
+ROWS = st.lists(st.lists(st.integers(1, 9), max_size=5), min_size=1, max_size=8)
+
+
+@given(ROWS, st.data())
+def test_rows_come_back(rows: list[list[int]], data: st.DataObject) -> None:
+    ragged = Ragged.of(rows)
+    places = np.array(data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=6)))
+    wanted = [rows[place] for place in places]
+    taken, width = ragged.take(places), max(1, *map(len, [*wanted, []]))
+    assert (ragged.rows, taken.rows) == (len(rows), len(places))
+    assert taken.lengths.tolist() == [len(row) for row in wanted]
+    assert [taken.row(k).tolist() for k in range(len(places))] == wanted
+    assert ragged.padded(places).tolist() == [row + [0] * (width - len(row)) for row in wanted]
+    assert (ragged.padded(places) == taken.padded(np.arange(len(places)))).all()
+    assert ragged.flat.dtype == np.int32
+
+
+def test_none() -> None:
+    assert Ragged.of([]).rows == 0
+    assert Ragged.of([[]]).padded(np.array([0])).tolist() == [[0]]
