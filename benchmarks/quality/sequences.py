@@ -28,7 +28,10 @@ LEARNT, FURTHEST = 20, 60  # letters of the strings that reversing is learnt on,
 STRINGS = {"train": (20_000, LEARNT), "dev": (1_000, LEARNT), "test": (3_000, FURTHEST)}
 WIDTH = 10  # lengths in a row of the table
 COMMANDS = "unit=word embedding=64 hidden=128 dropout=0.1 smoothing=0 batch=64 lr=0.003 epochs=15 held_out=0.04"
-FORMS = "unit=word embedding=100 hidden=200 dropout=0.3 batch=64 lr=0.002 epochs=20"
+FORMS = (
+    "unit=word shared=true copying=true tied=true embedding=128 hidden=256 dropout=0.4 smoothing=0 batch=64 lr=0.003 epochs=40 "
+    "average=0.995"
+)
 REVERSED = "unit=character embedding=32 hidden=128 dropout=0.1 smoothing=0 batch=64 lr=0.003 epochs=10"
 KINDS = ("none", "general", "additive", "local-predictive", "monotonic")
 

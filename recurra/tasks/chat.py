@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from recurra.data import Dialogue, Pairs, Sides, examples, read_dialogues, small_talk, split_dialogues
+from recurra.data import Dialogue, Pairs, Sides, read_dialogues, small_talk, split_dialogues
+from recurra.data import examples as responses
 from recurra.errors import DataError
 from recurra.metrics import DistinctTotals, Nearest, SequenceTotals, most_frequent
 from recurra.models import EncoderDecoder
@@ -22,7 +23,7 @@ from recurra.tasks.talking import SEPARATOR, Talk, drawn, told
 from recurra.tasks.writing import write
 from recurra.train import Report
 
-__all__ = ["Conversation", "Prediction", "begin", "chat", "evaluate", "predict", "setup", "setup_of", "train"]
+__all__ = ["Conversation", "Prediction", "begin", "chat", "evaluate", "examples", "predict", "setup", "setup_of", "train"]
 
 Prediction = SequencePrediction
 
@@ -137,6 +138,11 @@ def chat(run: Run, how: Conversation) -> Talk:
     return Talk(model, vocabulary, sequences.reach(options), _options(run).turns, how)
 
 
+def examples(run: Run) -> list[str]:
+    """Sources to show what a run does with."""
+    return sequences.examples(_pairs(run).test)
+
+
 def _read(options: Chat, data: Path | None) -> Pairs:
     share = options.held_out / 2
     if data is None:
@@ -156,7 +162,7 @@ def _sides(name: str, dialogues: Sequence[Dialogue], turns: int) -> Sides:
     rows = [
         (told(context, turns), response, number)
         for number, dialogue in enumerate(dialogues, 1)
-        for context, response in examples(dialogue, turns=turns)
+        for context, response in responses(dialogue, turns=turns)
     ]
     sources, targets, numbers = (list(side) for side in zip(*rows, strict=True))
     return Sides(name, sources, targets, numbers, counted="dialogue")

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from statistics import median
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
+from recurra import state as states
 from recurra.errors import UsageError
 from recurra.layers.core import Core
 from recurra.tasks import recipes
@@ -54,12 +56,12 @@ def costs(setup: Setup) -> Costs:
     found = _core(setup)
     if found is None:
         return Costs(parameters, None, "", {}, {"step": "nothing in it recurs", "memory": "nothing in it recurs"})
-    core, x = found
+    core, x, given = found
     memory, without, expected = dict[int, int](), dict[str, str](), 0.0
-    _update(core, x, WARM)  # whatever is slow once
+    _update(core, x, given, WARM)  # whatever is slow once
     step, how = None, ""
     try:
-        step, how = _step(core, x)
+        step, how = _step(core, x, given)
     except UsageError as error:
         without["step"] = str(error)
     for length in LENGTHS:
@@ -68,7 +70,7 @@ def costs(setup: Setup) -> Costs:
             continue
         begun = time.monotonic()
         try:
-            memory[length] = _update(core, x, length)
+            memory[length] = _update(core, x, given, length)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
@@ -111,14 +113,25 @@ def peak_bytes(work: Callable[[], object]) -> int:
     return max(accumulate(taken, initial=0))
 
 
-def _core(setup: Setup) -> tuple[Core, Tensor] | None:
-    """The outermost core with the most weights, and what it reads in an update; None where there is none that runs."""
+def _core(setup: Setup) -> tuple[Core, Tensor, dict[str, Any]] | None:
+    """The outermost core with the most weights, what it reads in an update, and the memory that a row of it attends to.
+
+    None where there is none that runs.
+    """
     cores = sorted(_outermost(setup.model), key=lambda core: -sum(weight.numel() for weight in core.parameters()))
-    seen = list[Tensor]()
+    seen = list[tuple[Tensor, Any]]()
+
+    def look(_: nn.Module, read: tuple[Tensor, ...], how: dict[str, Any]) -> None:
+        seen.append((read[0].detach(), how.get("memory")))
+
     for core in cores[:1]:
-        with core.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach())):
+        with core.register_forward_pre_hook(look, with_kwargs=True):
             setup.update(setup.batches[0], setup.carry)
-    return (cast("Core", cores[0]), seen[0]) if seen else None
+    if not seen:
+        return None
+    x, memory = seen[0]
+    row = None if memory is None else states.detach(states.take(memory, x.new_zeros(1, dtype=torch.long)))
+    return cast("Core", cores[0]), x, {} if row is None else {"memory": row}
 
 
 def _outermost(module: nn.Module) -> Iterator[nn.Module]:
@@ -129,7 +142,7 @@ def _outermost(module: nn.Module) -> Iterator[nn.Module]:
             yield from _outermost(child)
 
 
-def _update(core: Core, x: Tensor, length: int) -> int:
+def _update(core: Core, x: Tensor, how: Mapping[str, Any], length: int) -> int:
     """The memory of one row forwards and backwards, x (B, T, ...) giving its first steps over and over."""
     many = -(-length // x.shape[1])
     row = x[:1].repeat(1, many, *[1] * (x.dim() - 2))[:, :length]
@@ -137,7 +150,7 @@ def _update(core: Core, x: Tensor, length: int) -> int:
 
     def update() -> None:
         given = row.clone().requires_grad_(row.is_floating_point())
-        module(given)[0].float().sum().backward()
+        module(given, **how)[0].float().sum().backward()
 
     try:
         return peak_bytes(update)
@@ -146,10 +159,10 @@ def _update(core: Core, x: Tensor, length: int) -> int:
 
 
 @torch.no_grad()
-def _step(core: Core, x: Tensor) -> tuple[float, str]:
+def _step(core: Core, x: Tensor, given: Mapping[str, Any]) -> tuple[float, str]:
     """Seconds of one step of one row, in evaluation: of the core's stepper where it has one."""
     cast("nn.Module", core).eval()
-    step, how = cast("Callable[[Tensor, Any], tuple[Tensor, Any]]", core.step), "step"
+    step, how = cast("Callable[[Tensor, Any], tuple[Tensor, Any]]", partial(core.step, **given)), "step"
     with suppress(AttributeError, UsageError):
         step, how = cast("Any", core).stepper(), "stepper"
     row, state = x[:1, 0], core.initial(1, *x.shape[3:])

@@ -16,7 +16,7 @@ from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
 from recurra.train import Report
 
-__all__ = ["Prediction", "begin", "evaluate", "predict", "setup", "setup_of", "train"]
+__all__ = ["Prediction", "begin", "evaluate", "examples", "predict", "setup", "setup_of", "train"]
 
 Prediction = SummaryPrediction
 
@@ -59,6 +59,11 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
 def predict(run: Run, data: Path | None, how: SummaryPrediction) -> Iterator[Mapping[str, Any]]:
     """The summary of each line of a file, as it is written; ``-`` reads what is typed."""
     return sequences.predict(run, data, how)
+
+
+def examples(run: Run) -> list[str]:
+    """Sources to show what a run does with."""
+    return sequences.examples(_pairs(run).test)
 
 
 def _read(options: Summarise, data: Path | None) -> Pairs:

@@ -11,10 +11,11 @@ from recurra.data import PairBatch, Ragged, in_order
 from recurra.decode import Length, Sampling, sample, spoken
 from recurra.models import EncoderDecoder
 from recurra.tasks.options import Conversation, SequencePrediction
-from recurra.tasks.writing import READ, ROWS, Reach, Vocabulary, write
+from recurra.tasks.writing import Reach, Vocabulary, write
 
 __all__ = ["SEPARATOR", "Talk", "TalkState", "drawn", "told"]
 
+READ, ROWS = 8000, 128  # symbols and rows of a batch that is answered
 SEPARATOR = "\n"
 """Stands before each turn that is read. Inside a turn all white space is one blank, so that no text has it."""
 

@@ -15,11 +15,10 @@ from recurra.errors import UsageError
 from recurra.models import EncoderDecoder
 from recurra.tasks.options import SequencePrediction
 
-__all__ = ["READ", "ROWS", "Reach", "Vocabulary", "Written", "write"]
+__all__ = ["Reach", "Vocabulary", "Written", "write"]
 
 AHEAD = 512  # sources that are sorted by length before they are written, and held at a time
-READ, ROWS = 8000, 128
-"""Symbols and rows of a batch of them, all hypotheses together."""
+READ, ROWS = 8000, 128  # symbols and rows of a batch of them, all hypotheses together
 
 
 class Reach(NamedTuple):
@@ -119,7 +118,7 @@ def _written(
         model.decoder,
         torch.full((rows, 1), end, device=device),
         search,
-        steps=how.longest or 2 * source.shape[1] + 20,
+        steps=how.longest or 2 * source.shape[1] + 50,
         end=end,
         state=state,
         memory=memory,

@@ -1,4 +1,5 @@
 import json
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from benchmarks import machine
 from benchmarks.memory.options import MemoryOptions
 from benchmarks.quality import regularisers
-from benchmarks.quality.regularisers import BASE, SETS, VARIANTS, Set, main, section
+from benchmarks.quality.regularisers import BASE, SEEDS, SETS, VARIANTS, Set, main, section
 from recurra.tasks.options import Text
 
 
@@ -28,7 +29,11 @@ def test_gains_are_those_of_the_same_seed(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("sys.argv", ["regularisers"])
     main()
     kept = json.loads((tmp_path / "regularisers.json").read_text())
-    assert list(kept["gains"]["mnist-rows"]["variants"]) == list(VARIANTS)
+    assert [(each["seed"], each["variant"]) for each in kept["gains"]] == list(product(SEEDS, VARIANTS))
+    monkeypatch.setattr(
+        regularisers, "SETS", {"mnist-rows": Set("errors", "hidden=1", lambda _: pytest.fail("measured again"))}
+    )
+    main()  # goes on where it was
     lines = section(kept).splitlines()
     assert f"| {BASE} |  | 1.0000 |  |  |  | 60 |" in lines
     assert "| zoneout | `zoneout=0.1` | 0.4990 | +0.5010 | +0.4985 to +0.5035 | better | 60 |" in lines

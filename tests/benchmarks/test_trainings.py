@@ -1,10 +1,12 @@
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from benchmarks import machine
+from benchmarks.quality import sequences, translation
 from benchmarks.quality.trainings import Training, asked, keep, kept, measure
 from recurra.errors import UsageError
 from recurra.tasks.runs import Run
@@ -54,3 +56,20 @@ def test_figures_of_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert found["trainings"] == {"a": 4, "b": 3}
     assert list(found["trainings"]) == ["a", "b"]
     assert found["title"] == "a"
+
+
+@pytest.mark.parametrize(("page", "word", "count"), [(sequences, "scan", 3), (translation, "gains", 12)])
+def test_a_group_is_measured_by_its_name(
+    page: ModuleType, word: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECURRA_DATA", str(tmp_path))
+    monkeypatch.setattr(machine, "RESULTS", tmp_path)
+    monkeypatch.setattr(page, "measure", lambda name, training, data: {"options": training.options, "read": str(data)})
+    monkeypatch.setattr("sys.argv", [page.NAME, word])
+    page.main()
+    found = json.loads((tmp_path / f"{page.NAME}.json").read_text())
+    assert len(found["trainings"]) == count
+    assert all(name.startswith(f"{word}-") and each["read"] == str(tmp_path) for name, each in found["trainings"].items())
+    monkeypatch.setattr("sys.argv", [page.NAME, "nothing"])
+    with pytest.raises(SystemExit, match="nothing: no such measurement"):
+        page.main()

@@ -23,7 +23,8 @@ class Ended(NamedTuple):
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("chat")
     options = package.Chat(**SMALL | {"steps": 20, "check": 20})
-    return options.fit(write(folder / "talks.txt", dialogues(200)), out=folder / "run", show=False).folder
+    options.fit(write(folder / "talks.txt", dialogues(200)), out=folder / "run", show=False)
+    return folder / "run"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recurra.data import Dialogues, examples, read_dialogues
+from recurra.data import Dialogues, examples, read_dialogues, split_dialogues
 from recurra.errors import DataError, UsageError
 from tests.data.reading import Write
 from tests.places import dataset
@@ -170,9 +170,20 @@ class TestBadFiles:
 
     def test_shares_and_turns_that_cannot_be(self, write: Write) -> None:
         with pytest.raises(UsageError, match=r"^held_out is 0\.5; wanted a share from 0 to below 0\.5"):
+            split_dialogues("talks", TALKS, held_out=0.5)
+        with pytest.raises(UsageError, match=r"^held_out is 0\.5; wanted a share from 0 to below 0\.5"):
             read_dialogues(write("a\tb", "a.txt"), held_out=0.5)
         with pytest.raises(UsageError, match=r"^turns is 0; wanted 1 or more"):
             list(examples(("a", "b"), turns=0))
+
+
+def test_those_that_are_there_already_are_split_as_those_of_a_file(write: Write) -> None:
+    talks = [(f"Number {k % 90}?", "Yes.", "No.") for k in range(100)]
+    path = write("".join("\t".join(turns) + "\n" for turns in talks), "a.txt")
+    read, made = read_dialogues(path, held_out=0.2), split_dialogues("talks", talks, held_out=0.2)
+    assert made[1:] == read[1:]
+    assert made.source == "talks"
+    assert all(made[1:4])
 
 
 @pytest.mark.data

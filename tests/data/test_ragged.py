@@ -21,6 +21,15 @@ def test_rows_come_back(rows: list[list[int]], data: st.DataObject) -> None:
     assert ragged.flat.dtype == np.int32
 
 
+@given(ROWS, st.integers(0, 6))
+def test_cutting(rows: list[list[int]], most: int) -> None:
+    first, last = (Ragged.of(rows).cut(most, last=last) for last in (False, True))
+    for k, row in enumerate(rows):
+        assert first.row(k).tolist() == row[:most]
+        assert last.row(k).tolist() == row[max(0, len(row) - most) :]
+    assert last.padded(np.arange(len(rows))).shape == first.padded(np.arange(len(rows))).shape
+
+
 def test_none() -> None:
     assert Ragged.of([]).rows == 0
     assert Ragged.of([[]]).padded(np.array([0])).tolist() == [[0]]

@@ -119,6 +119,7 @@ class TestStepper:
 
     def test_weights_in_fewer_bytes_are_those_of_the_stack(self) -> None:
         model = made().float().eval()
+        assert isinstance(model.stack, Stack)
         step, stack = model.stepper("int8"), model.stack.stepper("int8")
         logits, state = step(X[:, 0], model.initial(3))
         y, after = stack(model.embedding(X[:, 0]).detach(), model.initial(3))

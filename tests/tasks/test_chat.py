@@ -11,7 +11,7 @@ import torch
 import recurra
 from recurra.data import Dialogue
 from recurra.errors import DataError, UsageError
-from recurra.tasks import chat, sequences, talking
+from recurra.tasks import chat, costs, sequences, talking
 from recurra.tasks.evaluation import Evaluation, Figure
 from recurra.tasks.options import Conversation
 from recurra.tasks.talking import TalkState
@@ -192,6 +192,10 @@ class TestTalk:
         with pytest.raises(UsageError, match="the task text does not chat"):
             trained.chat()
 
+    def test_sources_to_show(self, run: recurra.Run) -> None:
+        assert len(run.examples()) == 4
+        assert set(run.examples()) < set(chat._pairs(run).test.sources)
+
     def test_bad_options(self, run: recurra.Run) -> None:
         with pytest.raises(UsageError, match="did you mean temperature"):
             run.chat(temprature=1)
@@ -206,6 +210,16 @@ def test_it_goes_on_as_if_nothing_had_happened(talks: Path, tmp_path: Path) -> N
     stopped.close()
     assert [(each.step, each.loss, each.value) for each in chat.train(recurra.load(tmp_path / "b"))] == losses[1:]
     assert all(math.isfinite(loss) for _, loss, _ in losses)
+
+
+@pytest.mark.parametrize("model", ["recurrent", "transformer"])
+def test_what_a_decoder_costs_that_attends_to_something(model: str, talks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "LENGTHS", (100, 200))
+    monkeypatch.setattr(costs, "STEPPED", 0.01)
+    found = costs.costs(chat.setup(recurra.Chat(**SMALL, model=model, heads=2), talks))
+    assert found.step is not None
+    assert found.step > 0
+    assert 1.5 < found.memory[200] / found.memory[100] < 4
 
 
 class TestData:

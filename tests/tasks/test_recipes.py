@@ -48,7 +48,7 @@ class TestHeld:
 
     def test_weights_that_are_not_finite(self) -> None:
         model = made()
-        torch.nn.init.constant_(model.stack.layers[0].get_parameter("recur_weight"), torch.nan)
+        torch.nn.init.constant_(model.get_parameter("stack.layers.0.recur_weight"), torch.nan)
         with pytest.raises(NumericError, match="recur_weight has numbers that are not finite"):
             held(model, "int8")
 

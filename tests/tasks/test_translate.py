@@ -1,8 +1,9 @@
 import math
 import random
 import sys
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -168,15 +169,12 @@ KINDS = [
 
 @pytest.mark.parametrize("options", KINDS, ids=lambda options: ",".join(f"{k}={v}" for k, v in options.items()))
 def test_every_kind_trains_and_goes_on_as_if_nothing_had_happened(options: dict[str, Any], pairs: Path, tmp_path: Path) -> None:
-    whole = translate.begin(
-        recurra.Translate(**SMALL | {"dropout": 0.2, "steps": 6, "check": 2} | options), pairs, tmp_path / "a"
-    )
+    chosen = recurra.Translate(**SMALL | {"dropout": 0.2, "steps": 6, "check": 2} | options)
+    whole = translate.begin(chosen, pairs, tmp_path / "a")
     losses = [(report.step, report.loss, report.value) for report in translate.train(whole)]
     assert all(math.isfinite(loss) for _, loss, _ in losses)
-    broken = translate.begin(whole.options, pairs, tmp_path / "b")
-    stopped = translate.train(broken)
-    next(stopped)
-    stopped.close()
+    with closing(cast("Any", translate.train(translate.begin(chosen, pairs, tmp_path / "b")))) as stopped:
+        next(stopped)
     again = [(report.step, report.loss, report.value) for report in translate.train(recurra.load(tmp_path / "b"))]
     assert again == losses[1:]
     rows = list(whole.predict(Path(__file__), beam=2, longest=3))

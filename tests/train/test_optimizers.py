@@ -1,6 +1,8 @@
+from typing import cast
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from recurra.cells import OrthogonalRNN
 from recurra.errors import UsageError
@@ -58,12 +60,12 @@ def test_weights_inside_a_recurrence_have_a_rate_of_their_own() -> None:
 def test_without_a_rate_they_stay_as_they_start() -> None:
     torch.manual_seed(0)
     layer = Recurrent(OrthogonalRNN(), Dense(2, 3))
-    before = layer.recur_weight.clone(), layer.input_weight.clone()
+    before = cast("Tensor", layer.recur_weight).clone(), layer.get_parameter("input_weight").clone()
     made = optimizer("adam", layer, lr=0.1, weight_decay=0.0, recurrent_lr=0.0)
-    layer(torch.randn(4, 5, 2))[0].square().sum().backward()
+    torch.autograd.backward(layer(torch.randn(4, 5, 2))[0].square().sum())
     made.step()
-    assert layer.recur_weight.equal(before[0])
-    assert not layer.input_weight.equal(before[1])
+    assert cast("Tensor", layer.recur_weight).equal(before[0])
+    assert not layer.get_parameter("input_weight").equal(before[1])
 
 
 def test_an_unknown_name() -> None:

@@ -114,7 +114,7 @@ class SequencePrediction(Options):
     no_repeat: int = Field(0, ge=0, le=1000, description="symbols in a row that may not come twice; 0 lets all")
     pattern: str = Field("", description="regular expression that all that is written must match")
     prefix: str = Field("", description="how all that is written begins")
-    longest: int = Field(0, ge=0, le=1_000_000, description="most symbols to write; 0 is twice the source's and 20 more")
+    longest: int = Field(0, ge=0, le=1_000_000, description="most symbols to write; 0 is twice the source's and 50 more")
     weights: Literal["full", "bfloat16", "int8"] = Field(
         "full", description="recurrent matrices, as they are or in fewer bytes"
     )

@@ -50,4 +50,4 @@ class SummaryPrediction(SequencePrediction):
     """
 
     no_repeat: int = Field(3, ge=0, le=1000, description="symbols in a row that may not come twice; 0 lets all")
-    longest: int = Field(120, ge=0, le=1_000_000, description="most symbols to write; 0 is twice the text's and 20 more")
+    longest: int = Field(120, ge=0, le=1_000_000, description="most symbols to write; 0 is twice the text's and 50 more")

@@ -1,5 +1,6 @@
 """Measuring a recurrent model at work, on the batches and by the update that train it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from recurra import state as states
 from recurra.layers import Bidirectional, Recurrent, Stack
+from recurra.models import EncoderDecoder
 from recurra.train.flow.spectrum import jacobian_spectra, map_radii
 from recurra.train.flow.values import Flow, LayerFlow, Travel
 from recurra.train.flow.watch import Call, Watch, recurrent, watched
@@ -186,7 +188,7 @@ def _only_last(model: nn.Module, *, first: bool) -> Iterator[None]:
 
 
 def _names(model: nn.Module) -> dict[str, str]:
-    """What to call each recurrent layer, and each core of another kind in a stack, by path."""
+    """What to call each recurrent layer, and each core of another kind in a stack, by path: by its number in its part."""
     stacked = {
         f"{path}.layers.{k}".lstrip("."): layer for path, stack in _of(model, Stack) for k, layer in enumerate(stack.layers)
     }
@@ -203,8 +205,12 @@ def _names(model: nn.Module) -> dict[str, str]:
                     place, side = f"{each}{path.removeprefix(inside)}", f" {word}"
         places[path] = place, side
         above[place] = None
-    numbers = {place: k for k, place in enumerate(above, 1)}
-    return {path: f"layer {numbers[place]}{side}" for path, (place, side) in places.items()}
+    counts, called = Counter[str](), dict[str, str]()
+    for place in above:
+        part = place.partition(".")[0] if isinstance(model, EncoderDecoder) else "layer"
+        counts[part] += 1
+        called[place] = f"{part} {counts[part]}"
+    return {path: f"{called[place]}{side}" for path, (place, side) in places.items()}
 
 
 def _backwards(model: nn.Module, path: str) -> bool:
