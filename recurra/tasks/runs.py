@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Self, final
 
 import torch
+from rich.markup import escape
 from torch import nn
 
 from recurra import __version__, store
@@ -118,6 +119,8 @@ class Run:
     def train(self, *, show: bool = True) -> Self:
         """Train to the end, from the newest checkpoint if there is one; then measure, and keep the figures."""
         console = terminal(quiet=not show)
+        for note in self.facts["data"].get("notes", ()):
+            console.print(escape(note), highlight=False)
         if self.options.seeds > 1:
             train_seeds(self, self._page.train, console)
         else:
