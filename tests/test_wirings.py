@@ -76,12 +76,20 @@ class TestStartValues:
             assert bound * 0.7 < weights[name].abs().max() <= bound
 
     @WIRED
-    @pytest.mark.parametrize("cell", [LSTM(), Mixed()], ids=str)
-    def test_the_forget_bias_is_1_and_others_0(self, cell: Any, wiring: Wiring) -> None:
-        weights = filled(cell, wiring)
-        parts = dict(zip(cell.gates, weights["input_bias"].chunk(len(cell.gates)), strict=True))
+    def test_the_forget_bias_is_1_and_others_0(self, wiring: Wiring) -> None:
+        weights = filled(LSTM(), wiring)
+        parts = dict(zip(LSTM.gates, weights["input_bias"].chunk(4), strict=True))
         assert all(part.eq(1.0 if gate == "forget" else 0.0).all() for gate, part in parts.items())
         assert not weights["recur_bias"].any()
+
+    @WIRED
+    def test_biases_before_norms_are_spread_around_that(self, wiring: Wiring) -> None:
+        cell, weights = Mixed(), filled(Mixed(), wiring)
+        parts = dict(zip(cell.gates, weights["input_bias"].chunk(len(cell.gates)), strict=True))
+        away = [part - (1.0 if gate == "forget" else 0.0) for gate, part in parts.items()]
+        for part in (*away, weights["recur_bias"]):
+            assert 0 < part.abs().max() <= wiring.units**-0.5
+            assert part.std() > 0
 
     @WIRED
     def test_vectors_and_norms(self, wiring: Wiring) -> None:

@@ -38,7 +38,10 @@ def identity(weight: Tensor, parts: int) -> None:
         torch.nn.init.eye_(part) if part.dim() == 2 else torch.nn.init.dirac_(part)
 
 
-def levels(bias: Tensor, values: list[float]) -> None:
-    """One value for each part."""
+def levels(bias: Tensor, values: list[float], spread: float = 0.0) -> None:
+    """One value for each part, or numbers up to `spread` around it."""
     for part, value in zip(bias.chunk(len(values)), values, strict=True):
-        torch.nn.init.constant_(part, value)
+        if spread:
+            torch.nn.init.uniform_(part, value - spread, value + spread)
+        else:
+            torch.nn.init.constant_(part, value)

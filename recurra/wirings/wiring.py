@@ -87,24 +87,26 @@ class Wiring(ABC):
         return self.units
 
     def weights(self, cell: Cell) -> dict[str, Start]:
-        """Every weight of the layer: names, shapes and start values.
+        r"""Every weight of the layer: names, shapes and start values.
 
         Input maps start Glorot-uniform gate by gate, square recurrent maps orthogonal gate by gate (Saxe et al. 2014; but see
         `Diagonal`) or at the identity, others Glorot-uniform, biases at 0 or at what the cell says (1 for a forget gate),
-        norms at 1 and 0.
+        norms at 1 and 0. Of a cell with norms biases start up to :math:`1/\sqrt H` around that: a norm of units that are all
+        equal, as they would be at a beginning of zeros, multiplies gradients by hundreds at every step.
         """
         units, table = self.units, dict[str, Start]()
+        spread = units**-0.5 if cell.norms else 0.0
         table["input_weight"] = Start(self.kernel(len(cell.gates) * units, None), partial(glorot, parts=len(cell.gates)))
         if self.bias:
             values = [cell.bias.get(gate, 0.0) for gate in cell.gates]
-            table["input_bias"] = Start((len(cell.gates) * units,), partial(levels, values=values))
+            table["input_bias"] = Start((len(cell.gates) * units,), partial(levels, values=values, spread=spread))
         for name in cell.maps:
             map = as_map(cell.maps[name])
             self.matrix(map)
             outputs = len(map.parts) * self.width(map.gives)
             table[f"{name}_weight"] = Start(self.kernel(outputs, self.width(map.takes)), self.fill(map))
             if map.bias and self.bias:
-                table[f"{name}_bias"] = Start((outputs,), torch.nn.init.zeros_)
+                table[f"{name}_bias"] = Start((outputs,), partial(levels, values=[0.0], spread=spread))
         per_unit = (units, *[1] * self.extent_dims)
         for name, value in cell.vectors.items():
             table[name] = Start(per_unit, value if callable(value) else partial(torch.nn.init.constant_, val=value))
