@@ -8,6 +8,7 @@ from recurra.data.dialogues import Dialogue, Dialogues, examples, read_dialogues
 from recurra.data.docstrings import DocstringPairs, docstring_pairs
 from recurra.data.filters import usable
 from recurra.data.lines import lines
+from recurra.data.masks import Masked, Masks, masked
 from recurra.data.pacing import Competence
 from recurra.data.pairs import Pairs, read_pairs, split_pairs
 from recurra.data.passengers import AIR_PASSENGERS, air_passengers
@@ -30,6 +31,8 @@ __all__ = [
     "Dialogues",
     "DocstringPairs",
     "Document",
+    "Masked",
+    "Masks",
     "PairBatch",
     "Pairs",
     "Part",
@@ -54,6 +57,7 @@ __all__ = [
     "features",
     "in_order",
     "lines",
+    "masked",
     "parts",
     "read",
     "read_dialogues",

@@ -15,7 +15,7 @@ from recurra.errors import DataError, UsageError, near_miss
 __all__ = ["Sides", "read_sides"]
 
 COMMAND = re.compile(r"\s*IN:(.*?)OUT:(.*)", re.DOTALL)
-DEFAULT = ("source", "target")
+DEFAULTS = {("source", "target"), ("text", "summary")}  # what tasks ask for where nobody says anything
 KINDS = ("csv", "jsonl", "ndjson", "tsv", "txt")
 SEPARATORS = ",;\t|"
 
@@ -163,9 +163,9 @@ def _columns(path: Path, rows: Iterator[Row], source: str, target: str) -> tuple
     if _named(header, source, target):
         return _joined(path, rows, _places(place, header, source), _places(place, header, target)), ()
     note: tuple[str, ...] = ()
-    if (source, target) == DEFAULT:
+    if (source, target) in DEFAULTS:
+        note = (f"no column is called {source} or {target}: the first is the {source}, the second the {target}",)
         source, target = "1", "2"
-        note = ("no column is called source or target: the first is the source, the second the target",)
     return _joined(path, chain([first], rows), _places(place, None, source), _places(place, None, target)), note
 
 

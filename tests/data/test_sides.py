@@ -175,3 +175,13 @@ class TestCommands:
     def test_another_line(self, write: Write) -> None:
         message = refused(write("IN: a OUT: b\nIN: c\n", "t.txt"))
         assert message == "t.txt, line 2: 'IN: c'; wanted IN: ... OUT: ..., as in the lines before"
+
+
+@pytest.mark.parametrize(("source", "target"), [("source", "target"), ("text", "summary")])
+def test_columns_without_names_are_taken_in_order_where_nobody_asked_for_others(
+    source: str, target: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.tsv").write_text("x\ty\n")
+    found = read_sides(tmp_path / "a.tsv", source, target)
+    assert (found.sources, found.targets) == (["x"], ["y"])
+    assert found.notes == (f"no column is called {source} or {target}: the first is the {source}, the second the {target}",)
