@@ -15,6 +15,7 @@ _HOMES = {
     "Forecast": "tasks.options",
     "GRU": "layers",
     "LSTM": "layers",
+    "Mask": "tasks.options",
     "Run": "tasks.runs",
     "Summarise": "tasks.options",
     "Text": "tasks.options",
@@ -22,7 +23,7 @@ _HOMES = {
     "load": "tasks.runs",
 }
 
-__all__ = ["GRU", "LSTM", "Chat", "Elman", "Forecast", "Run", "Summarise", "Text", "Translate", "__version__", "load"]
+__all__ = ["GRU", "LSTM", "Chat", "Elman", "Forecast", "Mask", "Run", "Summarise", "Text", "Translate", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -33,6 +33,7 @@ from recurra.tasks.options import (
     Conversation,
     EvaluationOptions,
     ForecastPrediction,
+    MaskPrediction,
     SequenceOptions,
     SequencePrediction,
     TaskOptions,
@@ -171,7 +172,11 @@ def evaluate(
 
 @app.command(
     epilog="\n\n".join(
-        [option_help(ForecastPrediction, "Options of forecast"), option_help(SequencePrediction, f"Options of {WRITERS}")]
+        [
+            option_help(MaskPrediction, "Options of mask"),
+            option_help(ForecastPrediction, "Options of forecast"),
+            option_help(SequencePrediction, f"Options of {WRITERS}"),
+        ]
     )
 )
 def predict(
@@ -182,7 +187,11 @@ def predict(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Apply a run to data: how likely each line is (text), what it becomes (translate and its kin), what follows (forecast)."""
+    """Apply a run to data.
+
+    How likely each line is (text), what stands at each [mask] of it (mask), what it becomes (translate and its kin), or what
+    follows (forecast).
+    """
     run, (data, pairs) = _open(folder), split(words or [])
     if out is not None and out.suffix.lower() in (".svg", ".png"):
         raise UsageError(f"{out}: the table goes there, and the picture beside it; name a .csv, .parquet or .tsv")

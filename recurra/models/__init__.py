@@ -3,6 +3,7 @@
 from recurra.models.decoder import Decoder
 from recurra.models.encoder_decoder import Bridge, Encoder, EncoderDecoder, Reading
 from recurra.models.language import LanguageModel
+from recurra.models.masked import MaskedLanguageModel
 from recurra.models.transformer import CausalTransformer, TransformerDecoder, TransformerEncoder
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Encoder",
     "EncoderDecoder",
     "LanguageModel",
+    "MaskedLanguageModel",
     "Reading",
     "TransformerDecoder",
     "TransformerEncoder",

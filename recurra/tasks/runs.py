@@ -4,6 +4,7 @@
 ``run.json``             task, options, where the data lay and its fingerprint, versions
 ``vocabulary.json``      and whatever else a task must know of its data, such as ``series.json``
 ``data.parquet``         a data frame that was given in the place of a file
+``encoder.safetensors``  with ``encoder=RUN``: the weights of that run, from which the encoder starts
 ``weights.safetensors``  the best weights so far
 ``log.jsonl``            a line for each look at the held-out part
 ``evaluation.json``      the figures at the end, beside their baselines

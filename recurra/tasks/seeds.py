@@ -18,8 +18,10 @@ from recurra.train.guard import StopFlag, locked, stop_flag
 if TYPE_CHECKING:
     from recurra.tasks.runs import Run
 
-__all__ = ["Spread", "best_look", "train_seeds"]
+__all__ = ["ENCODER", "Spread", "best_look", "train_seeds"]
 
+ENCODER = "encoder.safetensors"
+"""Holds the weights that an encoder starts from, in runs that have such."""
 KEPT = ("weights.safetensors", "log.jsonl")
 MADE = {"evaluation.json", "seeds.json"}
 
@@ -125,11 +127,13 @@ def _part(run: "Run", seed: int) -> "Run":
     folder = run.folder / "seeds" / str(seed)
     if not (folder / "run.json").exists():
         facts = run.facts | {"options": run.facts["options"] | {"seed": seed, "seeds": 1}}
-        given = [path for path in run.folder.glob("*.json") if path.name not in MADE and not path.name.startswith(".")]
+        there = (path for kind in ("*.json", ENCODER) for path in run.folder.glob(kind))
+        given = [path for path in there if path.name not in MADE and not path.name.startswith(".")]
 
         def fill(temporary: Path) -> None:
             for path in given:
-                store.write_json(temporary / path.name, facts if path.name == "run.json" else store.read_json(path))
+                store.write_bytes(temporary / path.name, path.read_bytes())
+            store.write_json(temporary / "run.json", facts)
 
         store.publish(folder, fill)
     return type(run)(folder)

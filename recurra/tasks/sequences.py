@@ -18,12 +18,13 @@ from recurra.errors import DataError, NumericError, UsageError
 from recurra.layers.attention import mechanism
 from recurra.lengths import mask
 from recurra.metrics import KneserNey, Mean, PairTotals, sequence_baselines
-from recurra.models import Bridge, Decoder, Encoder, EncoderDecoder, TransformerDecoder, TransformerEncoder
-from recurra.tasks import recipes
+from recurra.models import Bridge, Decoder, Encoder, EncoderDecoder, TransformerDecoder
+from recurra.tasks import encoders, recipes
 from recurra.tasks.evaluation import Evaluation, Figure, Held
 from recurra.tasks.options import EvaluationOptions, SequenceOptions, SequencePrediction
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
+from recurra.tasks.seeds import ENCODER
 from recurra.tasks.writing import Reach, Vocabulary, write
 from recurra.train import Look, Loss, Shared, forced
 
@@ -60,25 +61,38 @@ GRAM = 3  # order of the n-gram that tells which targets are easy
 
 def begin(options: SequenceOptions, pairs: Pairs, data: Path | None, out: Path | None) -> Run:
     """Learn the vocabularies, see that all fits together, and make the run folder."""
+    options, first = encoders.learnt(options)
     recipes.device(options)
     recipes.precision(options)
-    vocabulary = _learnt(options, pairs.learnt)
-    recipes.check(options, network(options, vocabulary))
+    vocabulary = _learnt(options, pairs.learnt, first)
+    made = network(options, vocabulary)
+    recipes.check(options, made)
+    files: dict[str, Any] = {"vocabulary.json": vocabulary.as_json()}
+    if first is not None:
+        encoders.start(made.encoder, first.weights)
+        files[ENCODER] = first.weights.read_bytes()
     _, _, notes = _usable(options, vocabulary, pairs.learnt)
+    notes += [] if first is None else _strange(options, vocabulary, pairs.learnt)
     facts = {
         "source": pairs.name if data is None else str(data.absolute()),
         "embedded": data is None,
         "fingerprint": pairs.fingerprint,
         "notes": [*pairs.notes, *notes],
     }
-    return Run.create(out, options, facts, {"vocabulary.json": vocabulary.as_json()})
+    return Run.create(out, options, facts, files)
 
 
-def setup(options: SequenceOptions, pairs: Pairs, vocabulary: Vocabulary | None = None) -> Setup:
-    """What there is to train, and what its looks read and write."""
-    vocabulary = vocabulary or _learnt(options, pairs.learnt)
+def setup(options: SequenceOptions, pairs: Pairs, run: Run | None = None) -> Setup:
+    """What there is to train, of a run or of none, and what its looks read and write."""
+    if run is None:
+        options, first = encoders.learnt(options)
+        vocabulary, weights = _learnt(options, pairs.learnt, first), None if first is None else first.weights
+    else:
+        vocabulary, weights = known(run), run.folder / ENCODER if options.encoder else None
     torch.manual_seed(options.seed)
     model = network(options, vocabulary)
+    if weights is not None:
+        encoders.start(model.encoder, weights)
     sources, targets, _ = _usable(options, vocabulary, pairs.learnt)
     made = partial(Buckets, sources, targets, tokens=options.tokens, batch=options.batch, seed=options.seed)
     batches = made()
@@ -116,22 +130,18 @@ def setup(options: SequenceOptions, pairs: Pairs, vocabulary: Vocabulary | None 
 def network(options: SequenceOptions, vocabulary: Vocabulary) -> EncoderDecoder:
     """The network that the options describe, on its device."""
     recipes.network(options)
-    said = _vectors(vocabulary.boundary + 1, options.embedding)
-    read = said if options.shared else _vectors(len(vocabulary.source), options.embedding)
+    said = encoders.vectors(vocabulary.boundary + 1, options.embedding)
+    read = said if options.shared else encoders.vectors(len(vocabulary.source), options.embedding)
     made = (_transformer if options.model == "transformer" else _recurrent)(options, read, said)
     return made.to(recipes.device(options))
 
 
 def _recurrent(options: SequenceOptions, read: nn.Embedding, said: nn.Embedding) -> EncoderDecoder:
-    size = options.embedding
+    encoder = encoders.encoder(options, read)
     dropped = options.model_copy(update={"input_dropout": options.input_dropout or options.dropout})
-    first = dropped.model_copy(
-        update={"cell": options.encoder_cell or options.cell, "layers": options.encoder_layers or options.layers}
-    )
-    encoder = Encoder(read, recipes.stack(first, size, bidirectional=options.bidirectional))
     decoder = Decoder(
         said,
-        recipes.stack(dropped, size + options.hidden * options.feeding),
+        recipes.stack(dropped, options.embedding + options.hidden * options.feeding),
         options.hidden,
         None if options.attention == "none" else mechanism(options.attention, *[options.hidden] * 3),
         feeding=options.feeding,
@@ -143,16 +153,9 @@ def _recurrent(options: SequenceOptions, read: nn.Embedding, said: nn.Embedding)
 
 
 def _transformer(options: SequenceOptions, read: nn.Embedding, said: nn.Embedding) -> EncoderDecoder:
-    size, blocks = options.hidden, options.encoder_layers or options.layers
-    how: dict[str, Any] = {"heads": options.heads, "dropout": options.dropout}
-    encoder = Encoder(read, TransformerEncoder(size, layers=blocks, input_size=options.embedding, **how))
-    return EncoderDecoder(encoder, TransformerDecoder(said, size, layers=options.layers, tied=options.tied, **how))
-
-
-def _vectors(symbols: int, size: int) -> nn.Embedding:
-    table = nn.Embedding(symbols, size)
-    nn.init.normal_(table.weight, std=size**-0.5)
-    return table
+    encoder = encoders.encoder(options, read)
+    how: dict[str, Any] = {"layers": options.layers, "heads": options.heads, "dropout": options.dropout}
+    return EncoderDecoder(encoder, TransformerDecoder(said, options.hidden, tied=options.tied, **how))
 
 
 @torch.no_grad()
@@ -326,17 +329,17 @@ def _told(batch: PairBatch, boundary: int) -> tuple[Tensor, Tensor, Tensor]:
     return x, y, batch.target_lengths + 1
 
 
-def _learnt(options: SequenceOptions, pairs: Sides) -> Vocabulary:
-    """The vocabularies of what is learnt from."""
+def _learnt(options: SequenceOptions, pairs: Sides, first: encoders.Learnt | None) -> Vocabulary:
+    """The vocabularies of what is learnt from, that of the sources, if there is one, an encoder's own."""
     between = {"character": "", "word": " "}.get(options.unit, "\n")
 
     def learnt(texts: Iterable[str]) -> Symbols:
         return Symbols.learn(options.unit, between.join(texts), options.vocabulary)
 
     if options.shared:
-        both = learnt([*pairs.sources, *pairs.targets])
+        both = learnt([*pairs.sources, *pairs.targets]) if first is None else first.symbols
         return Vocabulary(both, both)
-    return Vocabulary(learnt(pairs.sources), learnt(pairs.targets))
+    return Vocabulary(learnt(pairs.sources) if first is None else first.symbols, learnt(pairs.targets))
 
 
 def _encoded(vocabulary: Vocabulary, pairs: Sides) -> tuple[Ragged, Ragged]:
@@ -354,6 +357,15 @@ def _usable(options: SequenceOptions, vocabulary: Vocabulary, pairs: Sides) -> t
         told = f"{Path(pairs.name).name}: of {cut:,} sources longer than longest={options.longest:,} symbols"
         notes.append(f"{told} only the {options.reads} {options.longest:,} are read")
     return sources.take(places), targets.take(places), notes
+
+
+def _strange(options: SequenceOptions, vocabulary: Vocabulary, pairs: Sides) -> list[str]:
+    """A note of the symbols that the vocabulary of an encoder lacks, if there are any."""
+    sources, targets = _encoded(vocabulary, pairs)
+    ids = np.concatenate([side.flat[: side.starts[-1]] for side in (sources, targets)[: 1 + options.shared]])
+    unknown = int(np.count_nonzero(ids == 0))
+    told = f"encoder={options.encoder}: {unknown:,} of {len(ids):,} symbols are unknown to its vocabulary"
+    return [told] if unknown else []
 
 
 def _start(text: str) -> str:

@@ -43,7 +43,7 @@ def train(run: Run) -> Iterator[Report]:
 
 def setup_of(run: Run) -> Setup:
     """What a run trains, from the data that it learns from."""
-    return sequences.setup(_options(run), _pairs(run), sequences.known(run))
+    return sequences.setup(_options(run), _pairs(run), run)
 
 
 def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:

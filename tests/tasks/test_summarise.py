@@ -163,7 +163,7 @@ class TestData:
         [
             ("a.jsonl", '{"text": "x"}\n', {}, "a.jsonl, line 1: no key summary; there are text: say source=KEY target=KEY"),
             ("a.jsonl", '{"text": "x", "summary": 3}\n', {}, "a.jsonl, line 1, key summary: 3; wanted text"),
-            ("a.tsv", "x\ty\n", {}, "a.tsv, line 1: no column text; no names stand there; wanted numbers from 1"),
+            ("a.tsv", "x\ty\n", {"source": "a"}, "a.tsv, line 1: no column a; no names stand there; wanted numbers from 1"),
             ("a.jsonl", "", {}, "no pairs in it"),
             (None, "", {"held_out": 0.001}, "held_out=0.001 leaves a part without a package"),
         ],

@@ -3,6 +3,7 @@
 from recurra.tasks.options.chat import Chat, Conversation
 from recurra.tasks.options.comparison import Comparison
 from recurra.tasks.options.forecast import Forecast, ForecastPrediction
+from recurra.tasks.options.mask import Mask, MaskPrediction
 from recurra.tasks.options.options import Described, EvaluationOptions, Options, TaskOptions, described
 from recurra.tasks.options.sequence import SequenceOptions, SequencePrediction
 from recurra.tasks.options.summarise import Summarise, SummaryPrediction
@@ -19,6 +20,8 @@ __all__ = [
     "EvaluationOptions",
     "Forecast",
     "ForecastPrediction",
+    "Mask",
+    "MaskPrediction",
     "Options",
     "SequenceOptions",
     "SequencePrediction",
@@ -33,5 +36,5 @@ __all__ = [
     "described",
 ]
 
-TASKS: dict[str, type[TaskOptions]] = {kind.task: kind for kind in (Text, Forecast, Translate, Summarise, Chat)}
+TASKS: dict[str, type[TaskOptions]] = {kind.task: kind for kind in (Text, Mask, Forecast, Translate, Summarise, Chat)}
 """All tasks by name."""

@@ -15,14 +15,16 @@ __all__ = ["SequenceOptions", "SequencePrediction"]
 class SequenceOptions(TaskOptions):
     """Base of the options of tasks with a source and a target: `translate` and its kin."""
 
-    not_searched: ClassVar[frozenset[str]] = frozenset({"held_out", "unit", "vocabulary", "shared", "longest", "ratio"})
+    not_searched: ClassVar[frozenset[str]] = frozenset(
+        {"held_out", "unit", "vocabulary", "shared", "encoder", "longest", "ratio"}
+    )
     reads: ClassVar[Literal["all", "first", "last"]] = "all"
     """What is learnt of a source of more than `longest` symbols: the first or the last; all leaves such a pair out."""
     headings: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         {
             "Network": (
                 *("model", "attention", "feeding", "copying", "bidirectional", "encoder_cell", "encoder_layers", "heads"),
-                *("embedding", "tied"),
+                *("embedding", "tied", "encoder"),
             ),
             **GROUPS,
         }
@@ -73,6 +75,7 @@ class SequenceOptions(TaskOptions):
     heads: int = Field(4, ge=1, le=1000, description="of a transformer's attention")
     embedding: int = Field(128, ge=1, le=100_000, description="size of the vector of a symbol")
     tied: bool = Field(False, description="predict with the embedding matrix itself")
+    encoder: str = Field("", description="run of the task mask whose encoder this one starts as, with its symbols and sizes")
 
     # its training
     smoothing: float = Field(0.1, ge=0, lt=1, description="label smoothing")
