@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+
 import recurra
 from benchmarks.machine import RESULTS
 from benchmarks.memory import page as memory
@@ -27,6 +29,7 @@ measured elsewhere. Intervals are 95 %, from resampling blocks of the held-out p
 
 def main() -> None:
     """Write the page."""
+    mpl.rcParams["svg.hashsalt"] = "recurra"  # the same picture has the same bytes
     sections = [HEAD]
     for path in sorted(RESULTS.glob("*.json"), reverse=True):
         result = json.loads(path.read_text())

@@ -52,13 +52,14 @@ def _keep(name: str, options: MemoryOptions) -> None:
     task = make(name, options)
     words = " ".join(f"{key}={value}" for key, value in options.changed().items())
     print(f"{name} {words}: {task.figure} of chance {task.chance:.4g}")
-    result = {"task": name, **run(task, options, _tell)}
+    machine = describe()
+    result = {"task": name, "threads": machine["threads"], **run(task, options, _tell)}
     low, high = result["interval"]
     print(f"{task.figure} {result['value']:.6g} ({low:.6g} to {high:.6g}), {result['seconds'] / 60:.1f} minutes of updates")
     path = RESULTS / f"{NAME}.json"
     before = json.loads(path.read_text())["runs"] if path.exists() else []
     runs = [one for one in before if _key(one) != _key(result)] + [result]
-    facts = {"title": "Memory", "command": "scripts/quality memory", "machine": describe()}
+    facts = {"title": "Memory", "command": "scripts/quality memory", "machine": machine}
     write_result(NAME, facts | {"runs": sorted(runs, key=_key)})
 
 

@@ -18,8 +18,8 @@ ABOUT = {
     "adding": "of T numbers two are marked, their sum is wanted; who always says 1 has an error of 1/6.",
     "copy": "ten symbols of eight, T steps later the same again; cross entropy in nats, mean over all T + 20 steps; who says "
     "the blanks rightly and guesses the symbols has 10 ln 8 / (T + 20).",
-    "recall": "so many pairs of a letter and a digit, then one of the letters; wanted is its digit, of ten. Of eight pairs, who "
-    "names the digit that came most often is right in 0.300 of cases, whatever the letter.",
+    "recall": "so many pairs of a letter and a digit, then one of the letters; wanted is its digit, of ten. Of eight pairs, "
+    "who names the digit that came most often is right in 0.300 of cases, whatever the letter.",
     "parity": LANGUAGE.format("whether ones are odd in number"),
     "even-pairs": LANGUAGE.format("whether unequal neighbours are odd in number"),
     "cycle-navigation": LANGUAGE.format("where a walk on a circle of five ends"),
@@ -40,16 +40,16 @@ def section(result: dict[str, Any], images: Path) -> str:
     lines = [
         f"## {result['title']}",
         "",
-        f"`{result['command']}`: on {machine['cores']} cores of {machine['processor']}, torch {machine['torch']}, "
-        f"{machine['threads']} thread(s). Each figure is that of the last weights on sequences made or kept for it alone. Of "
+        f"`{result['command']}`: on {machine['cores']} cores of {machine['processor']}, torch {machine['torch']}. "
+        "Each figure is that of the last weights on sequences made or kept for it alone. Of "
         "one seed the interval is that of the measurement, 95 %; of several the figure is their mean, and the interval goes "
-        "from the lowest to the highest. Minutes are those of the updates. One run of your own: "
+        "from the lowest to the highest. Minutes are those of the updates, on so many threads. One run of your own: "
         "`python -m benchmarks.memory adding cell=gru length=400`.",
         "",
         *(f"- {task}: {ABOUT[task]}" for task in dict.fromkeys(one["task"] for one in result["runs"])),
         "",
-        "| task, length | cell | seeds | figure | value | interval | chance | updates | minutes |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| task, length | cell | seeds | figure | value | interval | chance | updates | minutes | threads |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (task, length, cell), group in groupby(result["runs"], lambda one: (one["task"], one["length"], one["cell"])):
         runs = list(group)
@@ -59,7 +59,7 @@ def section(result: dict[str, Any], images: Path) -> str:
         minutes = fmean(one["seconds"] for one in runs) / 60
         updates = fmean(one["updates"] for one in runs)
         place = f"{task}, {length} | {cell} | {len(runs)} | {first['figure']}"
-        lines.append(f"| {place} | {numbers} | {updates:.0f} | {minutes:.1f} |")
+        lines.append(f"| {place} | {numbers} | {updates:.0f} | {minutes:.1f} | {first['threads']} |")
     lines.append("")
     images.mkdir(exist_ok=True)
     for (task, length), group in groupby(result["runs"], lambda one: (one["task"], one["length"])):
