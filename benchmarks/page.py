@@ -12,13 +12,15 @@ import matplotlib as mpl
 import recurra
 from benchmarks.machine import RESULTS
 from benchmarks.memory import page as memory
-from benchmarks.quality import regularisers, sequences, translation
+from benchmarks.quality import classification, reading, regularisers, sequences, speech, tagging, translation
 from recurra.bench import Result
 from recurra.bench.page import summary
 from recurra.bench.pictures import pictures
 from recurra.report import learning_curve
 
 DOCS = Path(__file__).parent.parent / "docs"
+TRAINED: dict[str, Any] = {page.NAME: page for page in (translation, sequences, classification, tagging, reading, speech)}
+"""The measurements of one training each, by the names of their results."""
 HEAD = """# Measured quality
 
 Long runs on real data (`make quality`), each figure beside its naive baselines and in a column of its own what was published or
@@ -40,7 +42,7 @@ def main() -> None:
         elif "gains" in result:
             sections.append(regularisers.section(result))
         elif "trainings" in result:
-            sections.append((translation if path.stem == translation.NAME else sequences).section(result))
+            sections.append(TRAINED[path.stem].section(result))
         elif "figures" in result:
             _draw(path.stem, result)
             sections.append(_section(path.stem, result))

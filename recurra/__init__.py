@@ -11,19 +11,40 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Chat": "tasks.options",
+    "Classify": "tasks.options",
     "Elman": "layers",
     "Forecast": "tasks.options",
     "GRU": "layers",
     "LSTM": "layers",
     "Mask": "tasks.options",
+    "Read": "tasks.options",
     "Run": "tasks.runs",
     "Summarise": "tasks.options",
+    "Tag": "tasks.options",
     "Text": "tasks.options",
+    "Transcribe": "tasks.options",
     "Translate": "tasks.options",
     "load": "tasks.runs",
 }
 
-__all__ = ["GRU", "LSTM", "Chat", "Elman", "Forecast", "Mask", "Run", "Summarise", "Text", "Translate", "__version__", "load"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "Chat",
+    "Classify",
+    "Elman",
+    "Forecast",
+    "Mask",
+    "Read",
+    "Run",
+    "Summarise",
+    "Tag",
+    "Text",
+    "Transcribe",
+    "Translate",
+    "__version__",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

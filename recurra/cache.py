@@ -40,14 +40,14 @@ class Entry(NamedTuple):
     used: float
 
 
-def folder() -> Folder:
-    """The folder for the engine's entries. It and the one above belong to this user alone, and are no symbolic links."""
+def folder(of: str = "engine") -> Folder:
+    """The folder for entries of the engine, or others. It and the one above belong to this user alone, and are no links."""
     given = os.environ.get("RECURRA_CACHE")
     if given == "":
         return Folder(None, "RECURRA_CACHE is empty")
     try:
         root = Path(given).absolute() if given else _caches() / "recurra"
-        path = root / "engine"
+        path = root / of
         return Folder(path, _foreign(root) or _foreign(path))
     except (OSError, RuntimeError) as error:  # a name that cannot be, a user without a home
         return Folder(None, str(error))

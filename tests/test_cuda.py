@@ -188,10 +188,10 @@ class TestText:
 
     def test_a_stop_and_the_rest_are_the_whole(self, run: recurra.Run, book: Path, tmp_path: Path) -> None:
         half = text.begin(options(), book, tmp_path / "half")
-        for report in text.train(half):
+        for report in half.reports():
             if report.step == 60:
                 break
-        reports = list(text.train(recurra.load(half.folder)))
+        reports = list(recurra.load(half.folder).reports())
         assert [report.step for report in reports] == [90, 120]
         assert not any(report.notes for report in reports)
         figures = zip(half.evaluate().figures, run.evaluate().figures, strict=True)

@@ -35,6 +35,7 @@ class MemoryOptions(TaskOptions):
     prefixes: bool = Field(True, description="languages: a row asks for the class of each of its beginnings, not of one")
     shift: int = Field(0, ge=0, le=8, description="digits in learning are moved by up to so many pixels each way")
     minutes: float = Field(0.0, ge=0, description="of updates, after which a run ends at its next look; 0 for no bound")
+    travel: bool = Field(False, description="also measure how far the gradient travels back, before training and after")
     folder: str = Field("", description="keeps checkpoints here, and goes on from the newest")
 
     @classmethod

@@ -1,11 +1,12 @@
 """The section of docs/quality.md on memory, and its pictures: how the cells learn a task, beside chance."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 __all__ = ["section"]
@@ -66,6 +67,11 @@ def section(result: dict[str, Any], images: Path) -> str:
         name = f"memory-{task}-{length}.svg"
         _curves(task, length, list(group)).savefig(images / name, metadata={"Date": None})
         lines += [f"![{task}, {length}](images/{name})", ""]
+    for (task, length), group in groupby(result["runs"], lambda one: (one["task"], one["length"])):
+        if runs := [one for one in group if "travel" in one]:
+            name = f"memory-{task}-{length}-gradient.svg"
+            _travels(task, length, runs).savefig(images / name, metadata={"Date": None})
+            lines += [*_told(task, length, runs), "", f"![{task}, {length}, the gradient](images/{name})", ""]
     lines += ["Options beside the defaults (`benchmarks/memory/options.py`):", ""]
     for (task, length, cell), group in groupby(result["runs"], lambda one: (one["task"], one["length"], one["cell"])):
         words = (f"{name}={value}" for name, value in next(group)["options"].items() if name not in ("cell", "seed"))
@@ -74,22 +80,62 @@ def section(result: dict[str, Any], images: Path) -> str:
     return "\n".join(lines)
 
 
+def _told(task: str, length: int, runs: Runs) -> Iterator[str]:
+    """What the gradient does in each cell, in words."""
+    yield f"How far the gradient of the last step's loss travels back ({task}, {length}; thin before training, thick after):"
+    yield ""
+    for one in runs:
+        before, after = (_far(one["travel"][when]) for when in ("before", "after"))
+        yield f"- {one['cell']}: before training {before}; after it {after}."
+
+
+def _far(travel: dict[str, Any]) -> str:
+    """Where a hundredth is left, or how much at the end."""
+    shares = travel["shares"]
+    if travel["horizon"] is not None:
+        return f"after {travel['horizon']} steps less than 1 % is left"
+    return f"{shares[-1]:.3g} times as much is left {len(shares) - 1} steps back"
+
+
+def _travels(task: str, length: int, runs: Runs) -> Figure:
+    """The share of the gradient that is left over the steps back: a colour for each cell."""
+    figure, axes = _panel(f"{task}, {length}: the gradient", "steps back from the last one", "share of the gradient left")
+    for number, one in enumerate(runs):
+        for when, width in (("before", 0.8), ("after", 1.8)):
+            name = one["cell"] if when == "after" else None
+            axes.plot(one["travel"][when]["shares"], linewidth=width, label=name, **_look(number))
+    axes.axhline(0.01, color="#555555", linewidth=0.8, linestyle=":", label="1 % left")
+    axes.set(yscale="log", ylim=(1e-9, None))
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
 def _curves(task: str, length: int, runs: Runs) -> Figure:
     """The figure at every look over the updates: a colour for each cell, a line for each seed, and chance."""
-    figure = Figure(figsize=(7.6, 3.6), layout="constrained")
-    axes = figure.add_subplot()
     name, chance, cells = runs[0]["figure"], runs[0]["chance"], list(dict.fromkeys(one["cell"] for one in runs))
+    figure, axes = _panel(f"{task}, {length}", "updates", name)
     for one in runs:
-        number, first = cells.index(one["cell"]), one["seed"] == min(r["seed"] for r in runs if r["cell"] == one["cell"])
-        [line] = axes.plot(one["curve"]["updates"], one["curve"][name], linewidth=1.4, label=one["cell"] if first else None)
-        line.set(color=COLOURS[number % len(COLOURS)], linestyle=DASHES[number % len(DASHES)])
+        first = one["seed"] == min(r["seed"] for r in runs if r["cell"] == one["cell"])
+        label, curve = one["cell"] if first else None, one["curve"]
+        axes.plot(curve["updates"], curve[name], linewidth=1.4, label=label, **_look(cells.index(one["cell"])))
     axes.axhline(chance, color="#555555", linewidth=0.8, linestyle=":", label="chance")
     if name == "accuracy":
         axes.set(ylim=(None, 1.02))
     else:
         axes.set(yscale="log", ylim=(None, 2 * chance))
-    axes.set(xlabel="updates", ylabel=name, xlim=(0, None))
-    axes.set_title(f"{task}, {length}", loc="left", fontsize=10)
     axes.legend(fontsize=8, frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _panel(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(7.6, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(xlabel=x, ylabel=y, xlim=(0, None))
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _look(number: int) -> dict[str, Any]:
+    """How the lines of a cell are drawn."""
+    return {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}

@@ -15,7 +15,7 @@ from benchmarks.memory.options import MemoryOptions
 from benchmarks.memory.task import Batch, Task, wilson
 from recurra.metrics import Mean
 from recurra.tasks import recipes
-from recurra.train import Look, Loss, Report, Training
+from recurra.train import Batches, Look, Loss, Report, Training, flow
 
 __all__ = ["MadeBatches", "measure", "run"]
 
@@ -49,6 +49,13 @@ def measure(model: Network, task: Task, batches: Iterable[Batch]) -> Mean:
     return Mean(tuple(float(some.sum()) for some in scores), tuple(map(len, scores)))
 
 
+def travel(model: Network, update: Callable[[Any, Any], Loss], batches: Batches) -> dict[str, Any]:
+    """The norm of the last step's gradient k = 0, 1, ... steps back, as a share of that at k = 0, in the first layer."""
+    [first, *_] = flow.measure(model, update, batches, warm=0, count=1, spectra=False).layers
+    shares = [norm / first.travel.mean[0] for norm in first.travel.mean]
+    return {"shares": shares, "factor": first.travel.factor, "horizon": first.travel.horizon}
+
+
 def run(task: Task, options: MemoryOptions, tell: Callable[[Report], None] = lambda _: None) -> dict[str, Any]:
     """Train and measure: the figure with its interval beside chance, the time and the updates it took, the learning curve."""
     torch.manual_seed(options.seed)
@@ -63,6 +70,7 @@ def run(task: Task, options: MemoryOptions, tell: Callable[[Report], None] = lam
         score = measure(model, task, task.held_out(np.random.default_rng((LOOK, options.seed)), whole=False)).value
         return Look(-score if task.best else score, {task.figure: score})
 
+    before = travel(model, update, batches) if options.travel else None
     with Training(
         model,
         recipes.update(options, model, update),
@@ -96,6 +104,7 @@ def run(task: Task, options: MemoryOptions, tell: Callable[[Report], None] = lam
         "seconds": training.seconds,
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "options": options.changed(),
+        **({} if before is None else {"travel": {"before": before, "after": travel(model, update, batches)}}),
         "curve": {
             "updates": [report.step for report in reports],
             "seconds": [report.seconds for report in reports],

@@ -23,11 +23,11 @@ BLOCKS = "blocks=true layers=2"
 ROTATED = "cell=orthogonal hidden=128 batch=20 lr=0.002 recurrent_lr=0.02"
 DIGITS = "layers=2 hidden=128 batch=100 lr=0.004 dropout=0.2 schedule=onecycle average=0.998"
 RUNS = (
-    Planned("adding", "cell=lstm hidden=64 batch=50 lr=0.005 chrono=200 steps=3000 minutes=5 check=100", minutes=4),
-    Planned("adding", "cell=gru hidden=64 batch=50 lr=0.005 steps=2000 minutes=5 check=100", minutes=2),
+    Planned("adding", "cell=lstm hidden=64 batch=50 lr=0.005 chrono=200 steps=3000 minutes=5 check=100 travel=true", minutes=4),
+    Planned("adding", "cell=gru hidden=64 batch=50 lr=0.005 steps=2000 minutes=5 check=100 travel=true", minutes=2),
     Planned("adding", f"cell=mingru {BLOCKS} hidden=32 batch=32 lr=0.01 steps=2000 minutes=5 check=100", minutes=1),
     Planned("adding", f"cell=lru {BLOCKS} hidden=64 batch=20 lr=0.002 steps=4000 curriculum=3000 check=250", minutes=3),
-    Planned("adding", "cell=elman hidden=64 batch=50 lr=0.001 steps=5000 minutes=5 check=100", minutes=2),
+    Planned("adding", "cell=elman hidden=64 batch=50 lr=0.001 steps=5000 minutes=5 check=100 travel=true", minutes=2),
     Planned("adding", f"cell=mingru length=1000 {BLOCKS} hidden=32 batch=20 lr=0.01 steps=2000 check=100", minutes=4),
     Planned("copy", f"{ROTATED} steps=800 check=50", minutes=1),
     Planned("copy", "cell=lstm hidden=128 batch=20 lr=0.003 steps=1500 check=50", minutes=3),

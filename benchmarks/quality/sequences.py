@@ -7,15 +7,13 @@ Some of it: python -m benchmarks.quality.sequences scan-simple, or a group (scan
 import gzip
 import random
 import string
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.trainings import GREEDY, Made, Training, asked, data_sets, head, keep, measure, naive, ran_on, row
+from benchmarks.quality.trainings import GREEDY, Made, Training, head, measure_all, naive, ran_on, row
 from recurra.data import read_sides
-from recurra.errors import UsageError
 from recurra.metrics import SequenceTotals, exact_by_length
 from recurra.tasks.runs import Run
 
@@ -119,14 +117,7 @@ TOLD = {
 
 def main() -> None:
     """Train and measure what is named, or all; the figures of others stay as they were."""
-    data = data_sets()
-    try:
-        names = asked(sys.argv[1:], TRAININGS)
-    except UsageError as error:
-        sys.exit(str(error))
-    facts = {"title": "Commands, word forms, strings reversed", "command": f"scripts/quality {NAME}"}
-    for name in names:
-        keep(NAME, facts, {name: measure(name, TRAININGS[name], data)}, TRAININGS)
+    measure_all(NAME, "Commands, word forms, strings reversed", TRAININGS)
 
 
 def section(result: Mapping[str, Any]) -> str:

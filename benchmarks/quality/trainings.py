@@ -1,4 +1,4 @@
-"""What the measurements of sequence to sequence share: one training, which of them are asked for, and where figures stay."""
+"""What measurements of trainings share: one training, which of them are asked for, and where figures stay."""
 
 import json
 import os
@@ -10,10 +10,23 @@ from typing import Any, NamedTuple
 
 from benchmarks import machine
 from recurra.errors import UsageError, near_miss
-from recurra.tasks.options import Translate
+from recurra.tasks.options import TASKS
 from recurra.tasks.runs import Run
 
-__all__ = ["GREEDY", "Training", "asked", "data_sets", "head", "keep", "kept", "measure", "naive", "ran_on", "row"]
+__all__ = [
+    "GREEDY",
+    "Training",
+    "asked",
+    "data_sets",
+    "head",
+    "keep",
+    "kept",
+    "measure",
+    "measure_all",
+    "naive",
+    "ran_on",
+    "row",
+]
 
 GREEDY = "this run, greedily"
 """What evaluations call it."""
@@ -22,12 +35,16 @@ Made = Callable[[Path, Path], Path]
 
 
 class Training(NamedTuple):
-    """What is read, the options in words, what else is measured of the run, and what was measured elsewhere."""
+    """What is read, the options in words, what else is measured of the run, what was measured elsewhere, and the task.
+
+    In the words ``{beside}`` is the folder that holds the one in which lies what is read.
+    """
 
     data: Made
     options: str
     more: Callable[[Run, Path], Mapping[str, Any]] = lambda *_: {}
     elsewhere: Mapping[str, Mapping[str, float]] = {}
+    task: str = "translate"
 
 
 def data_sets() -> Path:
@@ -48,12 +65,24 @@ def asked(words: Sequence[str], names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(chosen)) if words else every
 
 
+def measure_all(name: str, title: str, trainings: Mapping[str, Training], **facts: Any) -> None:
+    """Train and measure what the command line names, or all; the figures of others stay as they were."""
+    data = data_sets()
+    try:
+        chosen = asked(sys.argv[1:], trainings)
+    except UsageError as error:
+        sys.exit(str(error))
+    facts |= {"title": title, "command": f"scripts/quality {name}"}
+    for each in chosen:
+        keep(name, facts, {each: measure(each, trainings[each], data)}, trainings)
+
+
 def measure(name: str, training: Training, data: Path) -> dict[str, Any]:
     """One training: its figures beside their baselines, and how long its updates took."""
     with tempfile.TemporaryDirectory() as scratch:
         (folder := Path(scratch) / "data").mkdir()
         source = training.data(data, folder)
-        options = Translate.parse(training.options.split())
+        options = TASKS[training.task].parse(training.options.format(beside=scratch).split())
         print(f"{name}: {training.options}", flush=True)
         run = options.fit(source, out=Path(scratch) / name)
         *_, last = map(json.loads, (run.folder / "log.jsonl").read_text().splitlines())
@@ -66,6 +95,7 @@ def measure(name: str, training: Training, data: Path) -> dict[str, Any]:
         "minutes": last["seconds"] / 60,
         "weights": weights,
         "figures": measured["metrics"],
+        **({"tables": measured["tables"]} if "tables" in measured else {}),
         **more,
         "elsewhere": training.elsewhere,
         "notes": [*run.facts["data"]["notes"], *measured["notes"]],

@@ -5,13 +5,11 @@ Some of it: python -m benchmarks.quality.translation en-de, or a group (table, g
 """
 
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.trainings import GREEDY, Training, asked, data_sets, head, keep, measure, naive, ran_on, row
-from recurra.errors import UsageError
+from benchmarks.quality.trainings import GREEDY, Training, head, measure_all, naive, ran_on, row
 from recurra.metrics import FewMean, TranslationTotals, few_mean
 
 __all__ = ["TRAININGS", "main", "multi30k", "section"]
@@ -22,7 +20,7 @@ FIGURES = ("BLEU", "chrF", "nats per symbol")
 RATES = "target symbols per second"
 SUBWORDS = "unit=subword shared=true tied=true"
 WHOLE = f"{SUBWORDS} vocabulary=6000 embedding=256 hidden=512 dropout=0.4 epochs=14"
-BUDGET = f"{SUBWORDS} vocabulary=6000 embedding=256 hidden=256 epochs=10"
+BUDGET = f"{SUBWORDS} vocabulary=4000 embedding=128 hidden=256 epochs=8"
 SHORT = f"{SUBWORDS} vocabulary=4000 embedding=128 hidden=192 epochs=6"
 KINDS = {
     "none": "attention=none",
@@ -39,14 +37,12 @@ HABITS = {
     PLAIN: "",
     "forcing": "forcing=0.75",
     "curriculum": "curriculum=length",
-    "both": "forcing=0.75 curriculum=length",
 }
 """What is added, by name; the first is what all others are compared with, seed by seed."""
 HABITS_TOLD = {
     PLAIN: "neither",
     "forcing": "scheduled sampling",
     "curriculum": "short targets first",
-    "both": "both",
 }
 SEEDS = (0, 1, 2)
 
@@ -78,14 +74,7 @@ TRAININGS: dict[str, Training] = {
 
 def main() -> None:
     """Train and measure what is named, or all; the figures of others stay as they were."""
-    data = data_sets()
-    try:
-        names = asked(sys.argv[1:], TRAININGS)
-    except UsageError as error:
-        sys.exit(str(error))
-    facts = {"title": "Translation", "command": f"scripts/quality {NAME}", "signatures": TranslationTotals().signatures}
-    for name in names:
-        keep(NAME, facts, {name: measure(name, TRAININGS[name], data)}, TRAININGS)
+    measure_all(NAME, "Translation", TRAININGS, signatures=TranslationTotals().signatures)
 
 
 def section(result: Mapping[str, Any]) -> str:

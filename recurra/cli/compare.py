@@ -12,7 +12,7 @@ from recurra.cli.words import split
 from recurra.tasks.console import terminal
 
 if TYPE_CHECKING:
-    from recurra.tasks.compare import Compared, Variant
+    from recurra.tasks.compared import Compared, Variant
 
 __all__ = ["compare"]
 

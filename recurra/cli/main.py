@@ -29,6 +29,7 @@ from recurra.errors import RecurraError, ResourceError, UsageError
 from recurra.tasks.console import terminal
 from recurra.tasks.options import (
     TASKS,
+    ClassifyPrediction,
     Comparison,
     Conversation,
     EvaluationOptions,
@@ -36,8 +37,11 @@ from recurra.tasks.options import (
     MaskPrediction,
     SequenceOptions,
     SequencePrediction,
+    TagPrediction,
     TaskOptions,
     TextGeneration,
+    TranscribePrediction,
+    TranscriptPrediction,
     Tuning,
 )
 
@@ -174,8 +178,12 @@ def evaluate(
     epilog="\n\n".join(
         [
             option_help(MaskPrediction, "Options of mask"),
+            option_help(TranscriptPrediction, "Options of read"),
+            option_help(TranscribePrediction, "Options of transcribe"),
             option_help(ForecastPrediction, "Options of forecast"),
             option_help(SequencePrediction, f"Options of {WRITERS}"),
+            option_help(ClassifyPrediction, "Options of classify"),
+            option_help(TagPrediction, "Options of tag"),
         ]
     )
 )
@@ -189,8 +197,8 @@ def predict(
 ) -> None:
     """Apply a run to data.
 
-    How likely each line is (text), what stands at each [mask] of it (mask), what it becomes (translate and its kin), or what
-    follows (forecast).
+    How likely each line is (text), what stands at each [mask] of it (mask), what it becomes (translate and its kin), which
+    label it has (classify), which entities (tag), what it says (read, transcribe), or what follows (forecast).
     """
     run, (data, pairs) = _open(folder), split(words or [])
     if out is not None and out.suffix.lower() in (".svg", ".png"):

@@ -21,7 +21,7 @@ EPOCHS = 3  # that tell how many batches one has
 
 
 class PairBatch(NamedTuple):
-    """One batch: source (B, S) and target (B, T) as symbols, 0 behind the end of each row, and their lengths (B,)."""
+    """One batch: source (B, S) or (B, S, C), target (B, T), both 0 behind the end of each row, and their lengths (B,)."""
 
     source: Tensor
     source_lengths: Tensor
@@ -55,20 +55,24 @@ class Buckets:
     With a `pacing` the batch of a step is drawn from the easiest pairs, as many as `pacing(step)` says, each with the same
     probability; from the step on that it says 1, steps are those of epochs. Source: Platanios et al. 2019, arXiv:1903.09848.
 
+    With `classes` an epoch has as many pairs as before, but each class as often as any other: of a rare one the same pairs
+    come again, each as often as any other of its class, of a frequent one some stay out, others in each epoch.
+
     Batch k is a function of (seed, k) alone: a resumed run needs to know only its step.
 
     Args:
-        sources: N sequences.
-        targets: N sequences.
-        tokens: symbols that a batch has at most.
+        sources: N sequences, of symbols or vectors.
+        targets: N sequences; a label is one of a single symbol.
+        tokens: steps that a batch has at most.
         batch: pairs that a batch has at most.
         seed: of the order.
         pacing: the share in (0, 1] of the data that may be drawn at a step.
         difficulty: (N,) how hard each pair is; wanted by `pacing`.
+        classes: (N,) the class of each pair, where all classes shall come equally often; not with `pacing`.
 
     Raises:
         DataError: no pairs.
-        UsageError: `pacing` without `difficulty`, or a difficulty for another number of pairs.
+        UsageError: `pacing` without `difficulty` or with `classes`, or either for another number of pairs.
 
     Example:
         >>> pairs = Ragged.of([[1] * (k % 7 + 1) for k in range(100)])
@@ -88,6 +92,7 @@ class Buckets:
         seed: int,
         pacing: Callable[[int], float] | None = None,
         difficulty: NDArray[np.float64] | None = None,
+        classes: NDArray[np.int64] | None = None,
     ) -> None:
         if not sources.rows:
             raise DataError("no pairs to make batches of; wanted at least 1")
@@ -96,6 +101,10 @@ class Buckets:
         if pacing is not None and (difficulty is None or difficulty.shape != (sources.rows,)):
             came = "no difficulty" if difficulty is None else f"difficulty of shape {difficulty.shape}"
             raise UsageError(f"pacing with {came}; wanted one number for each of the {sources.rows:,} pairs")
+        if classes is not None and (pacing is not None or classes.shape != (sources.rows,)):
+            came = f"classes of shape {classes.shape}{' and pacing' if pacing is not None else ''}"
+            raise UsageError(f"{came}; wanted one class for each of the {sources.rows:,} pairs, and no pacing")
+        self.members = None if classes is None else [np.flatnonzero(classes == each) for each in np.unique(classes)]
         self.sources, self.targets = sources, targets
         self.tokens, self.batch, self.seed, self.pacing = tokens, batch, seed, pacing
         self.lengths = np.stack([sources.lengths, targets.lengths])
@@ -105,7 +114,7 @@ class Buckets:
         self._kept: tuple[int, Plan] = (-1, Plan(self.easiest, np.zeros(1, np.int64)))
         first = self._plan(0)
         widths = np.maximum(np.maximum.reduceat(self.lengths[:, first.order], first.starts[:-1], axis=1), 1).sum(0)
-        self.padding = float(1 - self.lengths.sum() / (widths * np.diff(first.starts)).sum())
+        self.padding = float(1 - self.lengths[:, first.order].sum() / (widths * np.diff(first.starts)).sum())
         while len(self._ends) <= EPOCHS:
             self._extend()
         self.per_epoch = round(self._ends[EPOCHS] / EPOCHS)
@@ -133,9 +142,22 @@ class Buckets:
             random = np.random.default_rng([self.seed, epoch])
             chunks = max(CHUNKS, -(-self.sources.rows // (self.size * CHUNK)))
             chunk = random.integers(chunks, size=self.sources.rows)
-            plan = self._cut(random.permutation(self.sources.rows), chunk)
+            plan = self._cut(self._drawn(random), chunk)
             self._kept = epoch, _shuffled(plan, random)
         return self._kept[1]
+
+    def _drawn(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """The pairs of an epoch in random order: all of them, or as many of each class."""
+        count = self.sources.rows
+        if self.members is None:
+            return random.permutation(count)
+        quotas = np.full(len(self.members), count // len(self.members))
+        quotas[random.permutation(len(quotas))[: count % len(quotas)]] += 1
+        drawn = [
+            np.concatenate([random.permutation(each) for _ in range(-(-quota // len(each)))] or [each[:0]])[:quota]
+            for each, quota in zip(self.members, quotas.tolist(), strict=True)
+        ]
+        return random.permutation(np.concatenate(drawn))
 
     def _easy(self, step: int, share: float) -> NDArray[np.int64]:
         """A batch of those that are cut from a few of the easiest pairs: each pair of them has the same chance."""

@@ -3,17 +3,20 @@
 import codecs
 import gzip
 import hashlib
+import lzma
 import os
 import platform
 import re
-import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from recurra.data.lines import readable
 from recurra.errors import DataError
 
 __all__ = ["Corpus", "Document", "as_written", "read", "read_file", "reference"]
+
+UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress}
 
 
 class Document(NamedTuple):
@@ -89,24 +92,18 @@ def read(path: Path, encoding: str = "utf-8") -> Corpus:
 
 
 def read_file(file: Path, encoding: str = "utf-8") -> str:
-    """The text of one file, unpacked if it ends in .gz, with line ends as line feeds and without a byte order mark."""
+    """The text of one file, unpacked if it ends in .gz or .xz, with line ends as line feeds and without a byte order mark."""
     return as_written(file, encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def as_written(file: Path, encoding: str = "utf-8") -> str:
-    """The text of one file, unpacked if it ends in .gz, without a byte order mark; line ends are as they are."""
+    """The text of one file, unpacked if it ends in .gz or .xz, without a byte order mark; line ends are as they are."""
     try:
         codec = codecs.lookup(encoding).name
     except (LookupError, ValueError):
         raise _unknown(file, encoding) from None
-    try:
-        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file or folder") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise DataError(f"{file}: damaged, or not compressed by gzip as its name says") from None
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    with readable(file):
+        raw = UNPACK.get(file.suffix, bytes)(file.read_bytes())
     if b"\0" in raw and not codec.startswith(("utf-16", "utf-32")):
         raise DataError(f"{file}: byte {raw.index(0)} is 0, so this is no text in {encoding}; wanted a text file")
     try:

@@ -2,15 +2,17 @@
 
 import gzip
 import io
+import lzma
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from recurra.errors import DataError
 
-__all__ = ["STANDARD_INPUT", "lines"]
+__all__ = ["STANDARD_INPUT", "lines", "readable"]
 
 STANDARD_INPUT = Path("-")
 """Stands for what is typed, or comes through a pipe."""
@@ -24,24 +26,31 @@ def lines(file: Path, encoding: str = "utf-8") -> Iterator[str]:
     Raises:
         DataError: a file that cannot be read, or a line that is not in this encoding.
     """
+    read = 0
     try:
-        with _opened(file) as raw, io.TextIOWrapper(raw, _marked(encoding), newline="\n") as text:
-            read = 0
-            try:
-                for line in text:
-                    yield line.removesuffix("\n").removesuffix("\r")
-                    read += 1
-            except UnicodeDecodeError as error:
-                found = f"{file}, line {read + 1} or soon after: 0x{error.object[error.start]:02x} is not {encoding}"
-                raise DataError(f"{found}; say encoding=latin-1, or what it is, in training") from None
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise DataError(f"{file}: damaged, or not compressed by gzip as its name says") from None
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+        with readable(file), _opened(file) as raw, io.TextIOWrapper(raw, _marked(encoding), newline="\n") as text:
+            for line in text:
+                yield line.removesuffix("\n").removesuffix("\r")
+                read += 1
+    except UnicodeDecodeError as error:
+        found = f"{file}, line {read + 1} or soon after: 0x{error.object[error.start]:02x} is not {encoding}"
+        raise DataError(f"{found}; say encoding=latin-1, or what it is, in training") from None
     except LookupError:
         raise DataError(f"{file}: encoding={encoding}: no such encoding") from None
+
+
+@contextmanager
+def readable(file: Path) -> Iterator[None]:
+    """What the system says of a file that cannot be opened, read or unpacked becomes a line for people."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file or folder") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError):
+        kind = "xz" if file.suffix == ".xz" else "gzip"
+        raise DataError(f"{file}: damaged, or not compressed by {kind} as its name says") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 def _opened(file: Path) -> BinaryIO:

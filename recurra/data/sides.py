@@ -15,7 +15,7 @@ from recurra.errors import DataError, UsageError, near_miss
 __all__ = ["Sides", "read_sides"]
 
 COMMAND = re.compile(r"\s*IN:(.*?)OUT:(.*)", re.DOTALL)
-DEFAULTS = {("source", "target"), ("text", "summary")}  # what tasks ask for where nobody says anything
+DEFAULTS = {("source", "target"), ("text", "summary"), ("path", "text")}  # what tasks ask for where nobody says anything
 KINDS = ("csv", "jsonl", "ndjson", "tsv", "txt")
 SEPARATORS = ",;\t|"
 

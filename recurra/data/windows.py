@@ -12,7 +12,7 @@ from torch import Tensor
 from recurra.data.series import Series
 from recurra.errors import DataError
 
-__all__ = ["Part", "Scale", "SeriesBatch", "Windows", "parts", "scales"]
+__all__ = ["Part", "Scale", "SeriesBatch", "Shuffled", "Windows", "parts", "scales"]
 
 
 class Scale(NamedTuple):
@@ -159,6 +159,25 @@ class Windows:
             y=self._values[future],
             true=self._observed[future] & there[..., None],
         )
+
+
+@final
+class Shuffled:
+    """Batches of windows, as many in each: nearly every window once in each pass, in an order of its own.
+
+    The batch of a step is a function of (seed, step) alone; what does not fill a batch is left out of its pass.
+    """
+
+    def __init__(self, windows: Windows, batch: int, seed: int) -> None:
+        self.windows, self.batch, self.seed = windows, min(batch, len(windows)), seed
+        self.per_epoch = max(1, len(windows) // self.batch)
+        self._epoch, self._order = -1, np.zeros(0, np.int64)
+
+    def __getitem__(self, step: int) -> SeriesBatch:
+        epoch, number = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, np.random.default_rng([self.seed, epoch]).permutation(len(self.windows))
+        return self.windows.at(self._order[number * self.batch : (number + 1) * self.batch])
 
 
 def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

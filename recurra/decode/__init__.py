@@ -6,11 +6,13 @@ from recurra.decode.constraints import Constraint, Length, Never, NoRepeat, Only
 from recurra.decode.penalties import LengthPenalty, coverage_penalty, mean, total, wu
 from recurra.decode.sampling import Sampling, sample
 from recurra.decode.stream import greedy, spoken
+from recurra.decode.transcripts import Guess, PrefixBeam, Prefixes, Scorer, SymbolScorer, WordScorer, said
 
 __all__ = [
     "Automaton",
     "Beam",
     "Constraint",
+    "Guess",
     "Hypotheses",
     "Length",
     "LengthPenalty",
@@ -18,11 +20,17 @@ __all__ = [
     "NoRepeat",
     "Only",
     "Prefix",
+    "PrefixBeam",
+    "Prefixes",
     "Sampling",
+    "Scorer",
+    "SymbolScorer",
+    "WordScorer",
     "beam_search",
     "coverage_penalty",
     "greedy",
     "mean",
+    "said",
     "sample",
     "spoken",
     "total",

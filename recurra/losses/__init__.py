@@ -1,6 +1,8 @@
 """Losses: what training makes small."""
 
 from recurra.losses.activations import activation_penalty, slowness_penalty
+from recurra.losses.crf import CRF, Decoded
+from recurra.losses.ctc import Alignment, align, ctc, frames_wanted
 from recurra.losses.likelihoods import (
     LIKELIHOODS,
     Absolute,
@@ -15,8 +17,11 @@ from recurra.losses.likelihoods import (
 from recurra.losses.next_symbol import NextSymbol
 
 __all__ = [
+    "CRF",
     "LIKELIHOODS",
     "Absolute",
+    "Alignment",
+    "Decoded",
     "Gaussian",
     "Likelihood",
     "NegativeBinomial",
@@ -25,6 +30,9 @@ __all__ = [
     "Squared",
     "StudentT",
     "activation_penalty",
+    "align",
+    "ctc",
+    "frames_wanted",
     "likelihood",
     "slowness_penalty",
 ]

@@ -40,6 +40,8 @@ class PairTotals(ABC):
     names: ClassVar[tuple[str, ...]]
     shares: ClassVar[tuple[str, ...]] = ()
     """Those of the names that are shares of pairs: their interval is Wilson's."""
+    classes: tuple[str, ...] = ()
+    """All that an output may be, where that is a closed list."""
 
     def __init__(self) -> None:
         self._parts: list[Floats] = []
@@ -52,6 +54,8 @@ class PairTotals(ABC):
         """Take over the pairs of another, behind one's own."""
         if type(other) is not type(self):
             raise UsageError(f"{type(other).__name__} came; wanted {type(self).__name__}, to be merged with its like")
+        if other.classes != self.classes:
+            raise UsageError(f"classes {other.classes} came; wanted {self.classes}, to be merged with their like")
         self._parts += other._parts
         return self
 

@@ -111,7 +111,7 @@ class Decoder(nn.Module):
         resets: Tensor | None = None,
         memory: Any = None,
     ) -> tuple[Tensor, Any]:
-        """Logits of the symbol after each, x (B, T) -> (B, T, V)."""
+        """Logits of the symbol after each, x (B, T) -> (B, T, V), zero behind lengths."""
         if resets is not None:
             raise ShapeError(
                 "resets came to a decoder; its rows belong to one memory each: give every sequence a row of its own"
@@ -122,9 +122,11 @@ class Decoder(nn.Module):
             e = self.embedding(x)
             y, layers = self.layers(e, state.layers, lengths)
             context, weights, attention = self._attend(y, memory, state.attention, lengths)
-            return self._logits(y, context, weights, e, memory)[0], self.State(layers, attention, ())
-        every = list(steps(self, x, state, lengths, None, memory))
-        return torch.stack([logits for logits, _ in every], 1), every[-1][1]
+            logits, after = self._logits(y, context, weights, e, memory)[0], self.State(layers, attention, ())
+        else:
+            every = list(steps(self, x, state, lengths, None, memory))
+            logits, after = torch.stack([said for said, _ in every], 1), every[-1][1]
+        return logits if lengths is None else ragged.cut(logits, lengths), after
 
     sequence = forward
 

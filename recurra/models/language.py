@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recurra import lengths as ragged
 from recurra.engine.precision import Kind
 from recurra.errors import UsageError
 from recurra.layers import Core
@@ -77,9 +78,10 @@ class LanguageModel(nn.Module):
     def forward(
         self, x: Tensor, state: Any = None, lengths: Tensor | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, tuple[Any, ...]]:
-        """Logits of the symbol after each, x (B, T) -> (B, T, V)."""
+        """Logits of the symbol after each, x (B, T) -> (B, T, V), zero behind lengths."""
         y, state = self.stack(self._embedded(x), state, lengths, resets)
-        return self.output(self.narrow(y)), state
+        logits = self.output(self.narrow(y))
+        return logits if lengths is None else ragged.cut(logits, lengths), state
 
     sequence = forward
 

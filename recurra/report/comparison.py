@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recurra import store
-from recurra.tasks.compare import Compared, Variant
+from recurra.tasks.compared import Compared, Variant
 
 __all__ = ["comparison_figure", "draw_comparison"]
 

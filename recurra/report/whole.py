@@ -14,6 +14,7 @@ from recurra.report.advice import Advice, Case, advise
 from recurra.report.attention import attention_pictures
 from recurra.report.gradients import flow_pictures
 from recurra.report.history import History, history_pictures
+from recurra.report.labels import LabelReport, label_report
 from recurra.report.page import Section, flow_table, options_table, page, scores_tables
 from recurra.report.style import Picture
 from recurra.tasks import recipes
@@ -70,7 +71,8 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
     source = "" if run.facts["data"].get("embedded") else run.source
     advice = advise(Case(run.options, source, history, flow, judged.get("value"), judged.get("baselines", {})))
     curves = history_pictures(history, run.options.clip, {k: v for k, v in same.items() if v is not None})
-    flows, maps = flow_pictures(flow, start), attention_pictures(run, sentences, missing)
+    labels = label_report(run, evaluation, sentences, missing)
+    flows, maps = flow_pictures(flow, start), [] if labels.sections else attention_pictures(run, sentences, missing)
     figures = {
         "run": str(run.folder),
         "task": run.options.task,
@@ -82,9 +84,14 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
         "flow": flow.as_json(),
         "flow_at_the_start": start.as_json() if start else None,
         "maps": radii,
-    }
-    sections = _sections(run, metrics, curves, maps, flow, flows, radii)
-    _write(folder, page(run.folder.name, _said(run, history), advice, sections, missing), [*curves, *maps, *flows], figures)
+    } | ({"explained": labels.explained} if labels.explained else {})
+    sections = _sections(run, metrics, curves, labels, maps, flow, flows, radii)
+    _write(
+        folder,
+        page(run.folder.name, _said(run, history), advice, sections, missing),
+        [*curves, *labels.pictures, *maps, *flows],
+        figures,
+    )
     return RunReport(folder, advice, figures)
 
 
@@ -152,12 +159,14 @@ def _sections(
     run: Run,
     metrics: Mapping[str, Any],
     curves: list[Picture],
+    labels: LabelReport,
     maps: list[Picture],
     flow: Flow,
     flows: list[Picture],
     radii: dict[str, dict[str, float]],
 ) -> list[Section]:
     sections = [Section("How it learnt", "", curves)] if curves else []
+    sections += labels.sections
     if maps:
         sections.append(Section("Where it looked", "", maps))
     if flow.layers:
@@ -181,7 +190,7 @@ def _make(folder: Path) -> None:
     """Make the folder, and take out the pictures of a report that was there before."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (*PICTURES, "attention-*"):
+        for name in (*PICTURES, "attention-*", "confusion", "steps-*"):
             for kind in ("svg", "png"):
                 for picture in folder.glob(f"{name}.{kind}"):
                     picture.unlink()

@@ -14,22 +14,21 @@ from recurra.data import examples as responses
 from recurra.errors import DataError
 from recurra.metrics import DistinctTotals, Nearest, SequenceTotals, most_frequent
 from recurra.models import EncoderDecoder
-from recurra.tasks import recipes, sequences
+from recurra.tasks import judging, recipes, sequences
 from recurra.tasks.evaluation import Evaluation, Figure, Held
 from recurra.tasks.options import Chat, Conversation, EvaluationOptions, SequencePrediction
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
 from recurra.tasks.talking import SEPARATOR, Talk, drawn, told
 from recurra.tasks.writing import write
-from recurra.train import Report
 
-__all__ = ["Conversation", "Prediction", "begin", "chat", "evaluate", "examples", "predict", "setup", "setup_of", "train"]
+__all__ = ["Conversation", "Prediction", "begin", "chat", "evaluate", "examples", "predict", "setup", "setup_of"]
 
 Prediction = SequencePrediction
 
 SMALL_TALK = "small talk that is made up"
 JUDGED = sequences.JUDGED
-EXACT = sequences.Judge(SequenceTotals, ("exact match",))
+EXACT = judging.Judge(SequenceTotals, ("exact match",))
 WRITTEN = 1000  # responses that a measurement writes, at most
 NOBODY_KNOWS = math.nan, math.nan  # the interval of a figure that is no mean
 LARGEST = 700.0  # exponent of a number that there is
@@ -45,23 +44,18 @@ def setup(options: Chat, data: Path | None) -> Setup:
     return sequences.setup(options, _with_blanks(options, _read(options, data)))
 
 
-def train(run: Run) -> Iterator[Report]:
-    """Train, or go on from the newest checkpoint; yield a report for each look at the validation part."""
-    yield from recipes.train(_options(run), setup_of(run), run.folder)
-
-
 def setup_of(run: Run) -> Setup:
     """What a run trains, from the data that it learns from."""
-    return sequences.setup(_options(run), _with_blanks(_options(run), _pairs(run)), run)
+    return sequences.setup_of(run, _with_blanks(_options(run), sequences.pairs(run, _read)))
 
 
 def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
     """How probable true responses are, with less and less before them; and what is written, beside responses learnt from."""
-    pairs, whole = _pairs(run), sequences.opened(run)
+    pairs, whole = sequences.pairs(run, _read), sequences.opened(run)
     options = _options(run)
     asked = pairs.test if data is None else _asked(options, data)
     own = recipes.held(whole.model, chosen.weights)
-    probable = sequences.likely(whole, own, pairs.learnt, asked, chosen.weights)
+    probable = judging.likely(whole, own, pairs.learnt, asked, chosen.weights)
     figures = [probable, _perplexity(whole, own, asked, probable, options.turns)]
     some = asked.take(np.unique(np.linspace(0, len(asked) - 1, min(WRITTEN, len(asked)), dtype=np.int64)).tolist())
     figures += _written(whole, own, pairs.learnt, some, chosen.weights)
@@ -107,7 +101,7 @@ def _written(whole: sequences.Opened, own: EncoderDecoder, learnt: Sides, asked:
         "most frequent response": [most_frequent(learnt.targets)] * len(asked),
         "nearest context": Nearest(learnt.sources, learnt.targets)(asked.sources),
     }
-    yield from sequences.judged(EXACT, asked.targets, ours, full, beside, weights)
+    yield from judging.judged(EXACT, asked.targets, ours, full, beside, weights)
     own_kinds, others = _distinct(ours), {who: _distinct(said) for who, said in beside.items()}
     others |= {"the true responses": _distinct(asked.targets)}
     before = None if full is None else _distinct(full)
@@ -140,7 +134,7 @@ def chat(run: Run, how: Conversation) -> Talk:
 
 def examples(run: Run) -> list[str]:
     """Sources to show what a run does with."""
-    return sequences.examples(_pairs(run).test)
+    return sequences.examples(sequences.pairs(run, _read).test)
 
 
 def _read(options: Chat, data: Path | None) -> Pairs:
@@ -185,12 +179,6 @@ def _asked(options: Chat, data: Path) -> Sides:
     """The test part of a folder, or all of a file."""
     found = read_dialogues(data, options.encoding, held_out=0)
     return _sides(str(data), found.test or found.learnt, options.turns)
-
-
-def _pairs(run: Run) -> Pairs:
-    pairs = _read(_options(run), None if run.facts["data"]["embedded"] else Path(run.source))
-    run.check_data(pairs.fingerprint)
-    return pairs
 
 
 def _options(run: Run) -> Chat:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Evaluation", "Figure", "Held"]
+from recurra.errors import UsageError, near_miss
+
+__all__ = ["Evaluation", "Figure", "Held", "Rows"]
 
 
 class Held(NamedTuple):
@@ -30,6 +32,19 @@ class Figure(NamedTuple):
     higher: bool = False
 
 
+class Rows(NamedTuple):
+    """Figures in rows; those of a table that is not `shown` are for files and pages, and not for a terminal."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | int | float, ...], ...]
+    shown: bool = True
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """An object for each row."""
+        return [dict(zip(self.columns, map(_cell, row), strict=True)) for row in self.rows]
+
+
 class Evaluation(NamedTuple):
     """All figures of a run on some data, with what there is to say about them."""
 
@@ -37,11 +52,25 @@ class Evaluation(NamedTuple):
     data: str
     figures: tuple[Figure, ...]
     notes: tuple[str, ...]
+    tables: tuple[Rows, ...] = ()
+
+    def figure(self, name: str) -> Figure:
+        """The figure of this name.
+
+        Example:
+            >>> Evaluation("text", "a book", (Figure("bits", 2.0, (1.9, 2.1), {}),), ()).figure("bits").value
+            2.0
+        """
+        found = {figure.name: figure for figure in self.figures}
+        if name not in found:
+            raise UsageError(f"{name}: no such figure; {near_miss(name, found)}")
+        return found[name]
 
     def as_json(self) -> dict[str, Any]:
         """One object: metrics by name, each with value, interval and baselines, and with weights where they are not full."""
         metrics = {figure.name: _metric(figure) for figure in self.figures}
-        return {"task": self.task, "data": self.data, "metrics": metrics, "notes": list(self.notes)}
+        told = {"task": self.task, "data": self.data, "metrics": metrics, "notes": list(self.notes)}
+        return told | ({"tables": {table.name: table.as_json() for table in self.tables}} if self.tables else {})
 
 
 def _metric(figure: Figure) -> dict[str, Any]:
@@ -59,6 +88,10 @@ def _metric(figure: Figure) -> dict[str, Any]:
 
 def _ends(interval: tuple[float, float]) -> list[float | None]:
     return [_number(end) for end in interval]
+
+
+def _cell(value: str | float) -> str | float | None:
+    return _number(value) if isinstance(value, float) else value
 
 
 def _number(value: float) -> float | None:

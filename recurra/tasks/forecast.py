@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from recurra import store
-from recurra.data import Collection, Roles, Series, SeriesBatch, Windows, air_passengers, read_series
+from recurra.data import Collection, Roles, Series, SeriesBatch, Shuffled, air_passengers, read_series
 from recurra.data.calendar import Step
 from recurra.data.table import parquet
 from recurra.errors import DataError, UsageError, near_miss
 from recurra.layers import Stack
 from recurra.losses import likelihood
-from recurra.metrics import ForecastTotals, Scales, baselines, carried, diebold_mariano, no_skill
+from recurra.metrics import ForecastTotals, diebold_mariano, no_skill
 from recurra.models.forecasters import Autoregressive, Direct, Forecaster, Linear, Segments, Sizes, Transformer, Vectors
 from recurra.tasks import recipes
 from recurra.tasks.backtest import Covariates, Problem, Widths
@@ -28,12 +28,13 @@ from recurra.tasks.evaluation import Evaluation, Figure, Held
 from recurra.tasks.options import EvaluationOptions, Forecast, ForecastPrediction
 from recurra.tasks.plan import Plan
 from recurra.tasks.recipes import Setup
+from recurra.tasks.rolling import measured, naive
 from recurra.tasks.runs import Run
 from recurra.tasks.streaming import Stream, Told
 from recurra.tasks.telling import READ, crps, evenly, levels_of, measured_margins, read_batches, score, tell
-from recurra.train import Look, Loss, Report
+from recurra.train import Look, Loss
 
-__all__ = ["Prediction", "Predictions", "begin", "evaluate", "predict", "read", "setup", "setup_of", "stream", "train"]
+__all__ = ["Prediction", "Predictions", "begin", "evaluate", "predict", "read", "setup", "setup_of", "stream"]
 
 Prediction = ForecastPrediction
 
@@ -68,11 +69,6 @@ def setup(options: Forecast, data: Any) -> Setup:
     """What there is to train, for whoever needs no run: reads the data, makes no folder."""
     recipes.cell(options)
     return _setup(Problem.of(options, _read(options, data)))
-
-
-def train(run: Run) -> Iterator[Report]:
-    """Train, or go on from the newest checkpoint; yield a report for each look at the validation part."""
-    yield from recipes.train(_options(run), setup_of(run), run.folder)
 
 
 def setup_of(run: Run) -> Setup:
@@ -110,11 +106,11 @@ def evaluate(run: Run, data: Any, chosen: EvaluationOptions) -> Evaluation:
     model = _trained(run, problem)
     margins = _band(run, problem, model)
     own = recipes.held(model, chosen.weights)
-    ours = _measured(own, problem, windows, margins)
-    full = None if own is model else _measured(model, problem, windows, margins)
-    naive = _naive(problem, windows)
+    ours = measured(own, problem, windows, margins)
+    full = None if own is model else measured(model, problem, windows, margins)
+    rivals = naive(problem, windows)
     together = min(math.ceil(problem.plan.horizon / options.stride), int(np.bincount(windows.of).max()))
-    values, beside = ours.figures(), {who: totals.figures() for who, totals in naive.items()}
+    values, beside = ours.figures(), {who: totals.figures() for who, totals in rivals.items()}
     figures = [
         Figure(name, values[name], ours.interval(name, together), {who: told[name] for who, told in beside.items()})
         for name in FIGURES
@@ -125,7 +121,7 @@ def evaluate(run: Run, data: Any, chosen: EvaluationOptions) -> Evaluation:
     interval = ours.interval(f"coverage {_width(ours.levels)}", together)
     figures.append(Figure(f"coverage of the {options.band:.0%} band", covered.value, interval, {"as promised": options.band}))
     held = _held(options.band, covered.value, interval)
-    losses = {name: totals.losses(JUDGED) for name, totals in naive.items()}
+    losses = {name: totals.losses(JUDGED) for name, totals in rivals.items()}
     best = min(losses, key=lambda name: float(np.nanmean(losses[name])))
     verdict = no_skill(ours.losses(JUDGED), losses, together)
     gain = diebold_mariano(ours.losses(JUDGED), losses[best], together)
@@ -226,72 +222,6 @@ def _paths(model: Forecaster, problem: Problem, options: ForecastPrediction) -> 
                 for c, target in enumerate(problem.collection.roles.target):
                     row = {"series": series.name, "path": number, "time": _stamp(series.times[first + h]), "target": target}
                     yield row | {"value": path[h, c]}
-
-
-class Shuffled:
-    """The batches of a run: every window once in each pass, in an order of its own."""
-
-    def __init__(self, windows: Windows, batch: int, seed: int) -> None:
-        self.windows, self.batch, self.seed = windows, min(batch, len(windows)), seed
-        self.per_epoch = max(1, len(windows) // self.batch)
-        self._epoch, self._order = -1, np.zeros(0, np.int64)
-
-    def __getitem__(self, step: int) -> SeriesBatch:
-        epoch, number = divmod(step, self.per_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, np.random.default_rng([self.seed, epoch]).permutation(len(self.windows))
-        return self.windows.at(self._order[number * self.batch : (number + 1) * self.batch])
-
-
-@final
-class Truth:
-    """What came true at the windows of a problem, on the scale of the data, and what its errors are measured by."""
-
-    def __init__(self, problem: Problem, windows: Windows) -> None:
-        series, self._windows, self._horizon = problem.collection.series, windows, problem.plan.horizon
-        self._values = np.concatenate([each.values for each in series])
-        self._observed = np.concatenate([each.observed for each in series])
-        self._first = np.cumsum([0, *(len(each.values) for each in series[:-1])])
-        self._units = Scales(*(np.stack(each) for each in zip(*problem.units, strict=True)))
-
-    def __call__(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_], Scales]:
-        """(N, H, C) values and whether they were observed, and the scales (N, C), of the windows of these numbers."""
-        of = self._windows.of[numbers]
-        rows = (self._first[of] + self._windows.origins[numbers])[:, None] + np.arange(self._horizon)
-        return self._values[rows], self._observed[rows], Scales(*(unit[of] for unit in self._units))
-
-
-def _measured(model: Forecaster, problem: Problem, windows: Windows, margins: NDArray[np.float64]) -> ForecastTotals:
-    totals, truth = ForecastTotals(levels_of(problem.options)), Truth(problem, windows)
-    batches = read_batches(windows, next(model.parameters()).device)
-    for numbers, window in zip(_together(windows), batches, strict=True):
-        told = tell(model, window, problem.options, margins)
-        true, seen, units = truth(numbers)
-        totals.add(told.point, true, units, observed=seen, quantiles=told.quantiles)
-    return totals
-
-
-def _naive(problem: Problem, windows: Windows) -> dict[str, ForecastTotals]:
-    """The same figures of forecasts that anybody can make; a point is a distribution whose quantiles all lie there."""
-    levels, horizon, truth = levels_of(problem.options), problem.plan.horizon, Truth(problem, windows)
-    forecasts = baselines(*problem.plan.seasons)
-    found = {name: ForecastTotals(levels) for name in forecasts}
-    values = [carried(each.values, each.observed) for each in problem.collection.series]
-    for numbers in _together(windows):
-        true, seen, units = truth(numbers)
-        of, origins = windows.of[numbers], windows.origins[numbers]
-        alike = np.split(np.arange(len(numbers)), np.flatnonzero(np.diff(of)) + 1)  # those of one series
-        for name, forecast in forecasts.items():
-            told = np.concatenate([forecast(values[of[some[0]]], origins[some], horizon) for some in alike])
-            quantiles = np.broadcast_to(told[..., None], (*told.shape, len(levels)))
-            found[name].add(told, true, units, observed=seen, quantiles=quantiles)
-    return found
-
-
-def _together(windows: Windows) -> Iterator[NDArray[np.int64]]:
-    """The numbers of the windows that `read_batches` reads side by side."""
-    for k in range(0, len(windows), READ):
-        yield np.arange(k, min(k + READ, len(windows)))
 
 
 def _held(band: float, covered: float, interval: tuple[float, float]) -> str:

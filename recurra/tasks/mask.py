@@ -10,18 +10,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recurra.data import Corpus, Masked, Masks, Streams, Symbols, lines, masked, read, reference
-from recurra.errors import DataError, UsageError
-from recurra.metrics import KneserNey, Mean
+from recurra.data import Masked, Masks, Streams, Symbols, lines, masked
+from recurra.errors import UsageError
+from recurra.metrics import Mean
 from recurra.models import MaskedLanguageModel
-from recurra.tasks import encoders, recipes
+from recurra.tasks import corpora, encoders, recipes
 from recurra.tasks.evaluation import Evaluation, Figure, Held
 from recurra.tasks.options import EvaluationOptions, Mask, MaskPrediction
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
-from recurra.train import Look, Loss, Report
+from recurra.train import Look, Loss
 
-__all__ = ["Prediction", "begin", "evaluate", "predict", "setup", "setup_of", "train"]
+__all__ = ["Prediction", "begin", "evaluate", "predict", "setup", "setup_of"]
 
 Prediction = MaskPrediction
 
@@ -32,48 +32,26 @@ SHARE, SEED = 0.15, 0  # of the symbols that are hidden where it is measured, wh
 LOOK = 50_000  # symbols of the held-out part that a look during training reads
 SHOWN = 8  # of its hidden symbols, that it shows
 READ = 16_000  # symbols of a batch that is only read
-NGRAM_SYMBOLS = 5_000_000  # that the n-grams learn from
 BLOCK = 75  # hidden symbols that stay together when intervals are resampled: those of 500
 
 
 def begin(options: Mask, data: Path | None, out: Path | None) -> Run:
     """Read the data, learn the vocabulary, and make the run folder."""
-    recipes.network(options)
-    recipes.device(options)
-    recipes.precision(options)
-    corpus = _corpus(data, options)
-    learnt, held_out = corpus.split(options.held_out)
-    symbols = Symbols.learn(options.unit, learnt, options.vocabulary)
-    Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
-    recipes.check(options, _model(options, symbols))
-    _asked(options, symbols, held_out, f"{corpus.source}: held_out={options.held_out}")
-    facts = {
-        "source": corpus.source if data is None else str(data.absolute()),
-        "embedded": data is None,
-        "fingerprint": corpus.fingerprint,
-        "characters": corpus.characters,
-    }
-    return Run.create(out, options, facts, {"vocabulary.json": symbols.as_json()})
+    return corpora.begin(options, data, out, _model)
 
 
 def setup(options: Mask, data: Path | None) -> Setup:
     """What there is to train, for whoever needs no run: reads the data, learns the vocabulary, makes no folder."""
-    recipes.network(options)
-    learnt, held_out = _corpus(data, options).split(options.held_out)
-    return _setup(options, Symbols.learn(options.unit, learnt, options.vocabulary), learnt, held_out)
-
-
-def train(run: Run) -> Iterator[Report]:
-    """Train, or go on from the newest checkpoint; yield a report for each look at the held-out part."""
-    yield from recipes.train(_options(run), setup_of(run), run.folder)
+    return _setup(options, corpora.parts(options, data))
 
 
 def setup_of(run: Run) -> Setup:
     """What a run trains, from the data that it learns from."""
-    return _setup(_options(run), _symbols(run), *_parts(run))
+    return _setup(_options(run), corpora.kept(run))
 
 
-def _setup(options: Mask, symbols: Symbols, learnt: str, held_out: str) -> Setup:
+def _setup(options: Mask, parts: corpora.Parts) -> Setup:
+    symbols, learnt, held_out = parts
     torch.manual_seed(options.seed)
     model = _model(options, symbols)
     streams = Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
@@ -98,26 +76,16 @@ def _setup(options: Mask, symbols: Symbols, learnt: str, held_out: str) -> Setup
 
 def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
     """How probable symbols are of which nothing is seen, and how many are told, beside n-grams that see all before them."""
-    symbols, model, options = _symbols(run), _trained(run), _options(run)
-    notes, learnt = list[str](), ""
-    if data is None:
-        learnt, text = _parts(run)
-        name = "the held-out part"
-    else:
-        text, name = read(data, options.encoding).text, str(data)
-        try:
-            learnt, _ = _parts(run)
-        except DataError as error:
-            notes.append(f"no baselines, they need the learning text: {error}")
-    asked = _asked(options, symbols, text, name)
+    symbols, model = corpora.symbols(run), _trained(run)
+    name, text, learnt, notes = corpora.asked(run, data)
+    asked = _asked(_options(run), symbols, text, name)
     true = asked.y[asked.chosen].numpy()
     probable, right = dict[str, float](), dict[str, float]()
     if learnt:
-        ids, order = symbols.encode(learnt), 8 if symbols.unit == "character" else 5
-        nats = KneserNey(ids[-NGRAM_SYMBOLS:], len(symbols), order).nats(asked.y.flatten().numpy())
-        names = ["unigram", *(f"Kneser-Ney {n}-gram" for n in range(2, order + 1))]
-        probable = dict(zip(names, nats[:, asked.chosen.flatten().numpy()].mean(1).tolist(), strict=True))
-        right = {"most frequent symbol": float(np.mean(true == np.bincount(ids).argmax()))}
+        hidden = asked.chosen.flatten().numpy()
+        found = corpora.ngrams(symbols, learnt, asked.y.flatten().numpy())
+        probable = {who: float(nats[hidden].mean()) for who, nats in found.items()}
+        right = {"most frequent symbol": float(np.mean(true == np.bincount(symbols.encode(learnt)).argmax()))}
     own = recipes.held(model, chosen.weights)
     ours, full = _scores(own, asked), None if own is model else _scores(model, asked)
     figures = []
@@ -141,7 +109,7 @@ def predict(run: Run, data: Path | None, how: MaskPrediction) -> Iterator[Mappin
 
 
 def _lines(run: Run, data: Path, how: MaskPrediction) -> Iterator[Mapping[str, Any]]:
-    symbols, options = _symbols(run), _options(run)
+    symbols, options = corpora.symbols(run), _options(run)
     model = recipes.held(_trained(run), how.weights)
     never = [k for k in range(len(symbols)) if not k or "\n" in symbols.decode([k])]  # a line has no end inside
     for number, line in enumerate(lines(data, options.encoding), 1):
@@ -219,32 +187,15 @@ def _told(model: MaskedLanguageModel, asked: Masked) -> tuple[NDArray[np.float64
 
 def _asked(options: Mask, symbols: Symbols, text: str, name: str) -> Masked:
     """The windows of a text, end to end, some of whose symbols are hidden: always the same ones, and always by the mask."""
-    ids = symbols.encode(text)
-    if len(ids) < 2:
-        raise DataError(f"{name} leaves {len(ids)} symbols to measure on; wanted at least 2")
+    ids = corpora.measurable(symbols.encode(text), name)
     steps = min(options.window, len(ids))
     rows = torch.from_numpy(ids[: len(ids) // steps * steps].reshape(-1, steps))
     return masked(rows, len(symbols), SHARE, np.random.default_rng(SEED), hidden=1.0, other=0.0)
 
 
-def _corpus(data: Path | None, options: Mask) -> Corpus:
-    return reference() if data is None else read(data, options.encoding)
-
-
-def _parts(run: Run) -> tuple[str, str]:
-    facts, options = run.facts["data"], _options(run)
-    corpus = _corpus(None if facts["embedded"] else Path(facts["source"]), options)
-    run.check_data(corpus.fingerprint)
-    return corpus.split(options.held_out)
-
-
 def _options(run: Run) -> Mask:
     assert isinstance(run.options, Mask)
     return run.options
-
-
-def _symbols(run: Run) -> Symbols:
-    return Symbols.from_json(run.read("vocabulary.json"))
 
 
 def _model(options: Mask, symbols: Symbols) -> MaskedLanguageModel:
@@ -253,6 +204,6 @@ def _model(options: Mask, symbols: Symbols) -> MaskedLanguageModel:
 
 
 def _trained(run: Run) -> MaskedLanguageModel:
-    model = _model(_options(run), _symbols(run))
+    model = _model(_options(run), corpora.symbols(run))
     run.fill(model)
     return model.eval()

@@ -16,7 +16,7 @@ from recurra.engine.precision import Kind
 from recurra.errors import UsageError
 from recurra.layers import Bidirectional, Highway, Recurrent, Stack, batch_normed, chrono_start, member, round_matrices
 from recurra.models import CausalTransformer
-from recurra.tasks.options import Mask, SequenceOptions, TaskOptions, Text
+from recurra.tasks.options import Classify, Mask, SequenceOptions, Tag, TaskOptions, Text, TranscriptOptions
 from recurra.train import (
     Average,
     Batches,
@@ -151,7 +151,7 @@ def cell(options: TaskOptions) -> Cell | None:
         raise UsageError(f"cell={options.cell}: {error}") from None
 
 
-def network(options: Mask | SequenceOptions | Text) -> None:
+def network(options: Classify | Mask | SequenceOptions | Tag | Text | TranscriptOptions) -> None:
     """Refuse what the network cannot have, before any data are read."""
     if options.model == "recurrent":
         cell(options)

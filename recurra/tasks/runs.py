@@ -2,9 +2,9 @@
 
 =======================  ==============================================================================
 ``run.json``             task, options, where the data lay and its fingerprint, versions
-``vocabulary.json``      and whatever else a task must know of its data, such as ``series.json``
+``vocabulary.json``      and whatever else a task must know of its data, such as ``series.json`` or ``labels.json``
 ``data.parquet``         a data frame that was given in the place of a file
-``encoder.safetensors``  with ``encoder=RUN``: the weights of that run, from which the encoder starts
+``encoder.safetensors``  with ``encoder=RUN``: the weights of that run, from which the encoder starts; with ``vectors=``, those
 ``weights.safetensors``  the best weights so far
 ``log.jsonl``            a line for each look at the held-out part
 ``evaluation.json``      the figures at the end, beside their baselines
@@ -17,7 +17,7 @@
 
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self, final
@@ -32,9 +32,10 @@ from recurra.errors import DataError, ModelFileError, UsageError
 from recurra.tasks.console import terminal
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.options import TASKS, EvaluationOptions, Options, TaskOptions
-from recurra.tasks.recipes import Setup
+from recurra.tasks.recipes import Setup, train
 from recurra.tasks.seeds import train_seeds
 from recurra.tasks.watch import show_evaluation, watch
+from recurra.train import Report
 
 __all__ = ["Run", "load"]
 
@@ -92,6 +93,11 @@ class Run:
         store.publish(folder, fill)
         return cls(folder)
 
+    @property
+    def data(self) -> Path | None:
+        """The file or folder that the run learnt from; None where that was embedded."""
+        return None if self.facts["data"]["embedded"] else Path(self.source)
+
     def read(self, name: str) -> Any:
         """One of the run's JSON files."""
         return store.read_json(self.folder / name)
@@ -117,15 +123,19 @@ class Run:
         made: Setup = self._page.setup_of(self)
         return made
 
+    def reports(self) -> Generator[Report, None, None]:
+        """Train, or go on from the newest checkpoint; a report for each look at what is not learnt from."""
+        yield from train(self.options, self.setup(), self.folder)
+
     def train(self, *, show: bool = True) -> Self:
         """Train to the end, from the newest checkpoint if there is one; then measure, and keep the figures."""
         console = terminal(quiet=not show)
         for note in self.facts["data"].get("notes", ()):
             console.print(escape(note), highlight=False)
         if self.options.seeds > 1:
-            train_seeds(self, self._page.train, console)
+            train_seeds(self, console)
         else:
-            watch(self._page.train(self), console)
+            watch(self.reports(), console)
         evaluation = self.evaluate()
         store.write_json(self.folder / "evaluation.json", evaluation.as_json())
         show_evaluation(evaluation, console)

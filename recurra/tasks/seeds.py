@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -66,10 +66,10 @@ class Spread(NamedTuple):
         )
 
 
-def train_seeds(run: "Run", train: Callable[["Run"], Iterator[Report]], console: Console) -> Spread:
+def train_seeds(run: "Run", console: Console) -> Spread:
     """Train with `seeds` seeds from `seed` on, go on where that was stopped, and give the run the best one's weights and log.
 
-    `train` is the page's. Each seed has an ordinary run folder, ``seeds/SEED``; ``seeds.json`` holds what is done.
+    Each seed has an ordinary run folder, ``seeds/SEED``; ``seeds.json`` holds what is done.
 
     Raises:
         Stopped: between two updates of any of them; naming the run, which goes on.
@@ -90,7 +90,7 @@ def train_seeds(run: "Run", train: Callable[["Run"], Iterator[Report]], console:
             console.print(f"seed {seed}, training {number} of {count}", style="bold", highlight=False)
             part = _part(run, seed)
             try:
-                watch(_until(flag, train(part)), console)
+                watch(_until(flag, part.reports()), console)
             except Stopped as stopped:
                 where = str(stopped).partition(";")[0]
                 raise Stopped(f"seed {seed}: {where}; go on with: recurra resume {run.folder}") from None

@@ -1,6 +1,6 @@
 """What the tasks that read one sequence and write another share: vocabularies, network, training, measuring."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import tee
 from pathlib import Path
@@ -12,16 +12,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.data import Buckets, Competence, PairBatch, Pairs, Ragged, Sides, Symbols, in_order, usable
+from recurra.data import Buckets, Competence, PairBatch, Pairs, Ragged, Sides, Symbols, in_order, read_sides, usable
+from recurra.data.filters import measurable
 from recurra.data.lines import lines
-from recurra.errors import DataError, NumericError, UsageError
+from recurra.errors import NumericError, UsageError
 from recurra.layers.attention import mechanism
 from recurra.lengths import mask
-from recurra.metrics import KneserNey, Mean, PairTotals, sequence_baselines
+from recurra.metrics import KneserNey, Mean
 from recurra.models import Bridge, Decoder, Encoder, EncoderDecoder, TransformerDecoder
 from recurra.tasks import encoders, recipes
-from recurra.tasks.evaluation import Evaluation, Figure, Held
-from recurra.tasks.options import EvaluationOptions, SequenceOptions, SequencePrediction
+from recurra.tasks.options import SequenceOptions, SequencePrediction
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
 from recurra.tasks.seeds import ENCODER
@@ -30,33 +30,33 @@ from recurra.train import Look, Loss, Shared, forced
 
 __all__ = [
     "JUDGED",
-    "Judge",
     "Opened",
+    "asked",
     "begin",
-    "evaluate",
     "examples",
-    "judged",
+    "grams",
     "known",
-    "likely",
     "nats",
     "network",
     "opened",
+    "pairs",
     "predict",
     "reach",
     "setup",
+    "setup_of",
 ]
 
 LOOK = 1000  # pairs that a look reads
 SHOWN = 3  # of them, that it also writes
 LETTERS = 400  # of a text that is shown
 READ, ROWS = 16_000, 256  # symbols and rows of a batch that is only read
-GREEDY, SEARCHED = SequencePrediction(beam=1), SequencePrediction()
+GREEDY = SequencePrediction(beam=1)
 JUDGED = "nats per symbol"
 """The figure by which networks are compared: the only one that asks nothing of how targets are searched for."""
 START = 0.1  # share of the pairs that a curriculum begins with
 EASY = 0.5  # of the updates: then a curriculum has reached all pairs
 CUT = 4  # times `longest`: so far sources are read that were not learnt from
-GRAM = 3  # order of the n-gram that tells which targets are easy
+GRAM = 3  # order of the n-grams of targets
 
 
 def begin(options: SequenceOptions, pairs: Pairs, data: Path | None, out: Path | None) -> Run:
@@ -127,6 +127,23 @@ def setup(options: SequenceOptions, pairs: Pairs, run: Run | None = None) -> Set
     return Setup(model, update, recipes.forcing(options, batches, batches.per_epoch), batches.per_epoch, look)
 
 
+def setup_of(run: Run, pairs: Pairs) -> Setup:
+    """What a run trains."""
+    return setup(_options(run), pairs, run)
+
+
+def pairs(run: Run, read: Callable[[Any, Path | None], Pairs]) -> Pairs:
+    """The pairs of a run, as a page reads them with its options from its data, which must be what they were."""
+    found = read(run.options, run.data)
+    run.check_data(found.fingerprint)
+    return found
+
+
+def asked(run: Run, data: Path, source: str, target: str) -> tuple[Sides, list[str]]:
+    """The pairs of other data that can be measured on, read by the names of their sides, and notes of those that cannot."""
+    return measurable(read_sides(data, source, target, _options(run).encoding))
+
+
 def network(options: SequenceOptions, vocabulary: Vocabulary) -> EncoderDecoder:
     """The network that the options describe, on its device."""
     recipes.network(options)
@@ -176,11 +193,15 @@ class Opened(NamedTuple):
 
 def opened(run: Run) -> Opened:
     """The network with its best weights, for use."""
-    assert isinstance(run.options, SequenceOptions)
-    vocabulary = known(run)
-    model = network(run.options, vocabulary)
+    options, vocabulary = _options(run), known(run)
+    model = network(options, vocabulary)
     run.fill(model)
-    return Opened(run.options, model.eval(), vocabulary)
+    return Opened(options, model.eval(), vocabulary)
+
+
+def _options(run: Run) -> SequenceOptions:
+    assert isinstance(run.options, SequenceOptions)
+    return run.options
 
 
 def known(run: Run) -> Vocabulary:
@@ -198,85 +219,6 @@ def examples(sides: Sides) -> list[str]:
     """Some of the sources to show: shorter and longer ones, none of them the longest."""
     ranked = sorted({source for source in sides.sources if source}, key=lambda source: (len(source), source))
     return [ranked[len(ranked) * share // 5] for share in range(1, 5)] if len(ranked) > 4 else ranked
-
-
-class Judge(NamedTuple):
-    """Totals that say how near outputs are to references, and which of their figures are told."""
-
-    totals: type[PairTotals]
-    names: tuple[str, ...]
-    higher: bool = True
-
-
-def evaluate(
-    run: Run,
-    learnt: Sides,
-    asked: Sides,
-    chosen: EvaluationOptions,
-    judges: Sequence[Judge],
-    notes: Sequence[str] = (),
-    leads: Sequence[int] = (),
-    searched: SequencePrediction = SEARCHED,
-) -> Evaluation:
-    """The figures of what is written, by a beam, greedily and naively; and how probable the true targets are."""
-    options, model, vocabulary = whole = opened(run)
-    if not len(asked):
-        raise DataError(f"{asked.name}: no pairs to measure on")
-    said = [*notes]
-
-    def outputs(own: EncoderDecoder, how: SequencePrediction) -> list[str]:
-        return [each[0].text if each else "" for each in write(own, vocabulary, asked.sources, how, reach(options))]
-
-    own = recipes.held(model, chosen.weights)
-    ours, full = outputs(own, searched), None if own is model else outputs(model, searched)
-    beside = {"this run, greedily": outputs(own, searched.model_copy(update={"beam": 1}))}
-    naive = sequence_baselines(learnt.sources, learnt.targets, leads=leads)
-    beside |= {name: baseline(asked.sources) for name, baseline in naive.items()}
-    figures = list[Figure]()
-    for judge in judges:
-        try:
-            figures += judged(judge, asked.targets, ours, full, beside, chosen.weights)
-        except UsageError as error:  # a library that counts is not installed
-            said.append(f"no {' and '.join(judge.names)}: {error}")
-    probable = likely(whole, own, learnt, asked, chosen.weights)
-    unknown = sum(int(np.count_nonzero(ids == 0)) for ids in map(vocabulary.source.encode, asked.sources))
-    said.append(f"{len(asked):,} pairs, {unknown:,} symbols of the sources unknown; written by a beam of {searched.beam}")
-    return Evaluation(options.task, Path(asked.name).name, (*figures, probable), tuple(said))
-
-
-def judged(
-    judge: Judge, wanted: list[str], ours: list[str], full: list[str] | None, beside: Mapping[str, list[str]], weights: str
-) -> Iterator[Figure]:
-    """How near outputs are to what is wanted, beside others, and beside those of full weights where there are such."""
-
-    def totals(outputs: list[str]) -> PairTotals:
-        made = judge.totals()
-        made.add(outputs, wanted)
-        return made
-
-    own, others = totals(ours), {who: totals(outputs).figures() for who, outputs in beside.items()}
-    before = None if full is None else totals(full)
-    for name in judge.names:
-        held = None
-        if before is not None:
-            value, *ends = own.difference(before, name)
-            held = Held(weights, before.figures()[name], value, (ends[0], ends[1]))
-        naive = {who: figures[name] for who, figures in others.items()}
-        yield Figure(name, own.figures()[name], own.interval(name), naive, held, judge.higher)
-
-
-def likely(whole: Opened, own: EncoderDecoder, learnt: Sides, asked: Sides, weights: str) -> Figure:
-    """Nats of a symbol of the true targets, beside n-grams that know no source."""
-    options, model, vocabulary = whole
-    mean, held = nats(own, vocabulary, asked, reach(options)), None
-    if own is not model:
-        full = nats(model, vocabulary, asked, reach(options))
-        change = Mean(tuple(a - b for a, b in zip(mean.sums, full.sums, strict=True)), mean.counts)
-        held = Held(weights, full.value, change.value, change.interval())
-    ended = [_ended(_encoded(vocabulary, sides)[1], vocabulary.boundary) for sides in (learnt, asked)]
-    rows = KneserNey(ended[0], vocabulary.boundary + 1, GRAM).nats(ended[1]).mean(1)
-    naive = {f"{order}-gram that sees no source": value for order, value in enumerate(rows.tolist(), 1)}
-    return Figure(JUDGED, mean.value, mean.interval(), naive, held)
 
 
 def predict(
@@ -303,11 +245,11 @@ def _lines(run: Run, data: Path, how: SequencePrediction, made: Callable[[str], 
 
 
 @torch.no_grad()
-def nats(model: EncoderDecoder, vocabulary: Vocabulary, pairs: Sides, read: Reach | None = None) -> Mean:
-    """Nats of each symbol of the true targets, the end included, each after all true ones before; whole sources, or a reach."""
+def nats(model: EncoderDecoder, vocabulary: Vocabulary, pairs: Sides, read: Reach) -> Mean:
+    """Nats of each symbol of the true targets, the end included, each after all true ones before."""
     device, training = next(model.parameters()).device, model.training
     sources, targets = _encoded(vocabulary, pairs)
-    encoded = sources if read is None else sources.cut(*read), targets
+    encoded = sources.cut(*read), targets
     there = np.flatnonzero(encoded[0].lengths)  # from nothing nothing is read
     sums, counts = np.zeros(len(pairs)), np.zeros(len(pairs), np.int64)
     model.eval()
@@ -378,9 +320,13 @@ def _difficulty(kind: str, targets: Ragged, boundary: int) -> NDArray[np.float64
     """How hard each target is: its length, or the nats of all its symbols under an n-gram of all targets."""
     if kind == "length":
         return targets.lengths.astype(np.float64)
-    ended = _ended(targets, boundary)
-    each = KneserNey(ended, boundary + 1, GRAM).nats(ended)[GRAM - 1]
+    each = grams(targets, targets, boundary)[GRAM - 1]
     return np.add.reduceat(each, targets.starts[:-1] + np.arange(targets.rows))
+
+
+def grams(learnt: Ragged, asked: Ragged, boundary: int) -> NDArray[np.float64]:
+    """(3, T) nats of each symbol and each end of targets, under unigrams, bigrams and trigrams of those learnt from."""
+    return KneserNey(_ended(learnt, boundary), boundary + 1, GRAM).nats(_ended(asked, boundary))
 
 
 def _ended(targets: Ragged, boundary: int) -> NDArray[np.int64]:

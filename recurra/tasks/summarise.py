@@ -5,24 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from recurra.data import DocstringPairs, Pairs, Sides, docstring_pairs, read_pairs, read_sides
-from recurra.data.filters import measurable
+from recurra.data import DocstringPairs, Pairs, Sides, docstring_pairs, read_pairs
 from recurra.errors import DataError
 from recurra.metrics import RougeTotals
-from recurra.tasks import recipes, sequences
+from recurra.tasks import judging, sequences
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.options import EvaluationOptions, Summarise, SummaryPrediction
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
-from recurra.train import Report
 
-__all__ = ["Prediction", "begin", "evaluate", "examples", "predict", "setup", "setup_of", "train"]
+__all__ = ["Prediction", "begin", "evaluate", "examples", "predict", "setup", "setup_of"]
 
 Prediction = SummaryPrediction
 
 DOCSTRINGS = "docstrings of Python's standard library, and their first lines"
 JUDGED = sequences.JUDGED
-JUDGES = (sequences.Judge(RougeTotals, ("ROUGE-1", "ROUGE-2", "ROUGE-L")),)
+JUDGES = (judging.Judge(RougeTotals, ("ROUGE-1", "ROUGE-2", "ROUGE-L")),)
 LEADS = (1, 3)
 
 
@@ -36,24 +34,19 @@ def setup(options: Summarise, data: Path | None) -> Setup:
     return sequences.setup(options, _read(options, data))
 
 
-def train(run: Run) -> Iterator[Report]:
-    """Train, or go on from the newest checkpoint; yield a report for each look at the validation part."""
-    yield from recipes.train(_options(run), setup_of(run), run.folder)
-
-
 def setup_of(run: Run) -> Setup:
     """What a run trains, from the data that it learns from."""
-    return sequences.setup(_options(run), _pairs(run), run)
+    return sequences.setup_of(run, sequences.pairs(run, _read))
 
 
 def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
     """ROUGE, beside the first sentence and the first three, the whole text, and the summary of the nearest text learnt from."""
-    pairs = _pairs(run)
-    if data is None:
-        asked, notes = pairs.test, [_small(pairs)] if run.facts["data"]["embedded"] else []
-    else:
-        asked, notes = measurable(read_sides(data, _options(run).source, _options(run).target, _options(run).encoding))
-    return sequences.evaluate(run, pairs.learnt, asked, chosen, JUDGES, notes, LEADS, SummaryPrediction())
+    assert isinstance(run.options, Summarise)
+    pairs = sequences.pairs(run, _read)
+    asked, notes = pairs.test, [] if run.data else [_small(pairs)]
+    if data is not None:
+        asked, notes = sequences.asked(run, data, run.options.source, run.options.target)
+    return judging.evaluate(run, pairs.learnt, asked, chosen, JUDGES, notes, LEADS, SummaryPrediction())
 
 
 def predict(run: Run, data: Path | None, how: SummaryPrediction) -> Iterator[Mapping[str, Any]]:
@@ -63,7 +56,7 @@ def predict(run: Run, data: Path | None, how: SummaryPrediction) -> Iterator[Map
 
 def examples(run: Run) -> list[str]:
     """Sources to show what a run does with."""
-    return sequences.examples(_pairs(run).test)
+    return sequences.examples(sequences.pairs(run, _read).test)
 
 
 def _read(options: Summarise, data: Path | None) -> Pairs:
@@ -90,14 +83,3 @@ def _sides(part: DocstringPairs) -> Sides:
 def _small(pairs: Pairs) -> str:
     count = sum(map(len, (pairs.learnt, pairs.validation, pairs.test)))
     return f"{count:,} pairs in all, split by package: few, to try things with; give pairs of your own"
-
-
-def _pairs(run: Run) -> Pairs:
-    pairs = _read(_options(run), None if run.facts["data"]["embedded"] else Path(run.source))
-    run.check_data(pairs.fingerprint)
-    return pairs
-
-
-def _options(run: Run) -> Summarise:
-    assert isinstance(run.options, Summarise)
-    return run.options

@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recurra import state as states
-from recurra.data import Corpus, Streams, Symbols, Window, read, read_file, reference
+from recurra.data import Streams, Symbols, Window, read_file
 from recurra.decode import Sampling, sample
 from recurra.errors import DataError, NumericError, UsageError
 from recurra.layers import Recurrent
 from recurra.losses import NextSymbol
-from recurra.metrics import KneserNey, Mean
+from recurra.metrics import Mean
 from recurra.models import LanguageModel
-from recurra.tasks import recipes
+from recurra.tasks import corpora, recipes
 from recurra.tasks.evaluation import Evaluation, Figure, Held
 from recurra.tasks.options import EvaluationOptions, Text, TextGeneration, TextPrediction
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
-from recurra.train import Look, Loss, Report, forced
+from recurra.train import Look, Loss, forced
 
-__all__ = ["Generation", "Prediction", "begin", "evaluate", "generate", "predict", "setup", "setup_of", "train"]
+__all__ = ["Generation", "Prediction", "begin", "evaluate", "generate", "opened", "predict", "setup", "setup_of"]
 
 Generation, Prediction = TextGeneration, TextPrediction
 
@@ -37,49 +37,26 @@ SAMPLE = TextGeneration.parse(["length=160"])  # written at each look
 LOOK_ROWS = 32  # how many rows it reads side by side
 ROW = 150_000  # symbols that the measurement at the end reads in one row, its state carried along
 WINDOW = 256  # symbols of a window in the windowed measurement
-NGRAM_SYMBOLS = 5_000_000  # that the n-grams learn from
 BLOCK = 500  # symbols that stay together when intervals are resampled
 
 
 def begin(options: Text, data: Path | None, out: Path | None) -> Run:
     """Read the data, learn the vocabulary, and make the run folder."""
-    recipes.network(options)
-    recipes.device(options)
-    recipes.precision(options)
-    corpus = _corpus(data, options)
-    learnt, held_out = corpus.split(options.held_out)
-    symbols = Symbols.learn(options.unit, learnt, options.vocabulary)
-    Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
-    recipes.check(options, _model(options, symbols))
-    if len(symbols.encode(held_out)) < 2:
-        raise DataError(f"{corpus.source}: held_out={options.held_out} leaves nothing to measure on; wanted at least 2 symbols")
-    facts = {
-        "source": corpus.source if data is None else str(data.absolute()),
-        "embedded": data is None,
-        "fingerprint": corpus.fingerprint,
-        "characters": corpus.characters,
-    }
-    return Run.create(out, options, facts, {"vocabulary.json": symbols.as_json()})
+    return corpora.begin(options, data, out, _model)
 
 
 def setup(options: Text, data: Path | None) -> Setup:
     """What there is to train, for whoever needs no run: reads the data, learns the vocabulary, makes no folder."""
-    recipes.network(options)
-    learnt, held_out = _corpus(data, options).split(options.held_out)
-    return _setup(options, Symbols.learn(options.unit, learnt, options.vocabulary), learnt, held_out)
-
-
-def train(run: Run) -> Iterator[Report]:
-    """Train, or go on from the newest checkpoint; yield a report for each look at the held-out part."""
-    yield from recipes.train(_options(run), setup_of(run), run.folder)
+    return _setup(options, corpora.parts(options, data))
 
 
 def setup_of(run: Run) -> Setup:
     """What a run trains, from the data that it learns from."""
-    return _setup(_options(run), _symbols(run), *_parts(run))
+    return _setup(_options(run), corpora.kept(run))
 
 
-def _setup(options: Text, symbols: Symbols, learnt: str, held_out: str) -> Setup:
+def _setup(options: Text, parts: corpora.Parts) -> Setup:
+    symbols, learnt, held_out = parts
     torch.manual_seed(options.seed)
     model = _model(options, symbols)
     streams = Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
@@ -107,30 +84,14 @@ def _setup(options: Text, symbols: Symbols, learnt: str, held_out: str) -> Setup
 
 def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
     """Bits per character (or word) with the state carried along, and in windows from zero, beside n-grams."""
-    symbols, model, options = _symbols(run), _trained(run), _options(run)
-    notes: list[str] = []
-    if data is None:
-        learnt, text = _parts(run)
-        name = "the held-out part"
-    else:
-        text, name = read(data, options.encoding).text, str(data)
-        try:
-            learnt, _ = _parts(run)
-        except DataError as error:
-            learnt = ""
-            notes.append(f"no n-gram baselines, they need the learning text: {error}")
-    ids = symbols.encode(text)
-    if len(ids) < 2:
-        raise DataError(f"{name}: {len(ids)} symbols; wanted at least 2")
+    symbols, model = corpora.symbols(run), opened(run)
+    name, text, learnt, notes = corpora.asked(run, data)
+    ids = corpora.measurable(symbols.encode(text), name)
     scale, unit = _bits_per(symbols, text, len(ids)), _measured_in(symbols)
     unknown = int(np.count_nonzero(ids == 0))
     notes.append(f"{len(text):,} characters, {len(ids):,} symbols of {len(symbols):,}, {unknown:,} of them unknown")
-    baselines: dict[str, float] = {}
-    if learnt:
-        order = 8 if symbols.unit == "character" else 5
-        rows = KneserNey(symbols.encode(learnt)[-NGRAM_SYMBOLS:], len(symbols), order).nats(ids)[:, 1:].mean(1) * scale
-        names = ["unigram", *(f"Kneser-Ney {n}-gram" for n in range(2, order + 1))]
-        baselines = dict(zip(names, rows.tolist(), strict=True))
+    found = corpora.ngrams(symbols, learnt, ids) if learnt else {}
+    baselines = {who: float(nats[1:].mean()) * scale for who, nats in found.items()}
     own, figures = recipes.held(model, chosen.weights), []
     for how, row in (("state carried", ROW), (f"windows of {WINDOW} from zero", WINDOW)):
         bits = _nats(own, ids, row) * scale
@@ -151,7 +112,7 @@ def predict(run: Run, data: Path | None, _: TextPrediction) -> Iterator[Mapping[
 
 
 def _lines(run: Run, data: Path) -> Iterator[Mapping[str, Any]]:
-    symbols, model = _symbols(run), _trained(run)
+    symbols, model = corpora.symbols(run), opened(run)
     start = _start(symbols)
     text = StringIO(read_file(data, _options(run).encoding))  # only line feeds end its lines
     lines = enumerate((line.removesuffix("\n") for line in text), 1)
@@ -169,11 +130,11 @@ def _lines(run: Run, data: Path) -> Iterator[Mapping[str, Any]]:
 
 def generate(run: Run, options: TextGeneration) -> Iterator[str]:
     """Write text, piece by piece, beginning with the prompt."""
-    symbols = _symbols(run)
+    symbols = corpora.symbols(run)
     strange = symbols.refuse(options.prompt)
     if strange:
         raise DataError(f"prompt: {strange}")
-    model = recipes.held(_trained(run), options.weights)
+    model = recipes.held(opened(run), options.weights)
     yield symbols.decode(symbols.encode(options.prompt).tolist())  # as the model read it
     yield from _write(model, symbols, options)
 
@@ -233,24 +194,9 @@ def _start(symbols: Symbols) -> NDArray[np.int64]:
     return newline if newline.all() else np.ones(1, np.int64)
 
 
-def _corpus(data: Path | None, options: Text) -> Corpus:
-    return reference() if data is None else read(data, options.encoding)
-
-
-def _parts(run: Run) -> tuple[str, str]:
-    facts, options = run.facts["data"], _options(run)
-    corpus = _corpus(None if facts["embedded"] else Path(facts["source"]), options)
-    run.check_data(corpus.fingerprint)
-    return corpus.split(options.held_out)
-
-
 def _options(run: Run) -> Text:
     assert isinstance(run.options, Text)
     return run.options
-
-
-def _symbols(run: Run) -> Symbols:
-    return Symbols.from_json(run.read("vocabulary.json"))
 
 
 def _model(options: Text, symbols: Symbols) -> LanguageModel:
@@ -270,7 +216,8 @@ def _model(options: Text, symbols: Symbols) -> LanguageModel:
     return model.to(recipes.device(options))
 
 
-def _trained(run: Run) -> LanguageModel:
-    model = _model(_options(run), _symbols(run))
+def opened(run: Run) -> LanguageModel:
+    """The network with its best weights, for use."""
+    model = _model(_options(run), corpora.symbols(run))
     run.fill(model)
     return model.eval()

@@ -252,7 +252,7 @@ class _Search:
                     break
                 seen.add(looked["step"])
                 yield math.inf if looked["value"] is None else looked["value"]
-        with closing(self.page.train(run)) as reports:
+        with closing(run.reports()) as reports:
             for report in reports:
                 if report.step not in seen:
                     yield report.value

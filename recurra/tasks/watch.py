@@ -7,11 +7,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from recurra.tasks.evaluation import Evaluation, Figure, Held
+from recurra.tasks.evaluation import Evaluation, Figure, Held, Rows
 from recurra.train import Report
 
 __all__ = ["show_evaluation", "watch"]
 
+LINES = 30
+"""Rows of a table that a terminal shows."""
 MANY = 2
 """More figures than these stand in one table, where their baselines are the same."""
 
@@ -39,8 +41,24 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
         else:
             for figure in figures:
                 _show_one(figure, evaluation.data, console)
+    for rows in evaluation.tables:
+        if rows.shown:
+            _show_rows(rows, console)
     for note in evaluation.notes:
         console.print(escape(note), highlight=False)
+
+
+def _show_rows(rows: Rows, console: Console) -> None:
+    console.print(escape(rows.name), style="bold", highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for k, name in enumerate(rows.columns):
+        table.add_column(escape(name), justify="right" if k else "left")
+    for row in rows.rows[:LINES]:
+        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else escape(str(cell)) for cell in row))
+    console.print(table)
+    if len(rows.rows) > LINES:
+        console.print(f"and {len(rows.rows) - LINES:,} rows more, in evaluation.json", highlight=False)
+    console.print()
 
 
 def _show_one(figure: Figure, data: str, console: Console) -> None:

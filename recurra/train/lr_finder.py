@@ -92,7 +92,7 @@ def range_test(
 
     Args:
         model, update, batches, clip, carry, accumulate, precision: as `Training` takes them.
-        optimizer: of the model's weights; its own rate does not matter.
+        optimizer: of the model's weights; its own rate does not matter, but that of each group beside it does.
         lowest: the first rate.
         highest: the last rate, if it comes so far.
         steps: n, the updates from one to the other.
@@ -115,7 +115,7 @@ def range_test(
         wanted = f"wanted 0 < lowest < highest and {FEWEST} steps or more"
         raise UsageError(f"lowest={lowest:g}, highest={highest:g}, steps={steps}: {wanted}")
     for group in optimizer.param_groups:
-        group["lr"] = highest
+        group["lr"] *= highest / optimizer.defaults["lr"]
     ramp = _Ramp(steps, lowest / highest)
     training = Training(
         model,

@@ -46,6 +46,14 @@ class TestRun:
         one, other = (run(Parity(4), small(f"check={check}"))["value"] for check in (10, 40))
         assert one == other
 
+    def test_how_far_the_gradient_travels(self) -> None:
+        found = run(Adding(30), small("cell=elman", "travel=true"))["travel"]
+        for when in ("before", "after"):
+            shares, horizon = found[when]["shares"], found[when]["horizon"]
+            assert shares[0] == 1
+            assert shares[horizon] < 0.01 <= shares[horizon - 1]
+            assert found[when]["factor"] < 1
+
     def test_it_goes_on_from_its_folder(self, tmp_path: Path) -> None:
         whole = run(Adding(6), small())
         half = small(f"folder={tmp_path / 'run'}")

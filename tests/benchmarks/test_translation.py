@@ -78,14 +78,13 @@ def test_figures_stand_beside_the_best_naive_one() -> None:
 
 def test_gains_are_those_of_the_same_seed() -> None:
     def gain(habit: str, seed: int) -> float:
-        return 20.0 + seed + {"plain": 0.0, "forcing": 1 + 0.01 * seed, "curriculum": 3.0 * (seed - 1), "both": -9.0}[habit]
+        return 20.0 + seed + {"plain": 0.0, "forcing": 1 + 0.01 * seed, "curriculum": 3.0 * (seed - 1)}[habit]
 
     every = {f"gains_{habit}_{seed}": found(gain(habit, seed)) for habit in HABITS for seed in SEEDS}
     lines = section(result(**every)).splitlines()
     assert "| neither |  | 3 | 21.00 |  |  |  | 3.0 |" in lines
     assert "| scheduled sampling | `forcing=0.75` | 3 | 22.01 | +1.01 | +0.99 to +1.03 | better | 3.0 |" in lines
     assert any(line.startswith("| short targets first |") and "| no difference to be sure of |" in line for line in lines)
-    assert any(line.startswith("| both |") and "| worse |" in line for line in lines)
     del every["gains_plain_0"], every["gains_plain_1"]
     assert "| 3 | 22.01 | +1.02 |  | one seed says nothing |" in section(result(**every))
 

@@ -176,3 +176,56 @@ class TestInOrder:
 
     def test_of_none_nothing(self) -> None:
         assert not list(in_order(Ragged.of([]), Ragged.of([]), tokens=9, batch=9))
+
+
+class TestBalance:
+    CLASSES = np.array([0] * 700 + [1] * 60 + [2] * 240)
+
+    def made(self, seed: int = 0) -> Buckets:
+        return Buckets(*many(1000), tokens=600, batch=16, seed=seed, classes=self.CLASSES)
+
+    def epochs(self, buckets: Buckets, count: int) -> list[NDArray[np.int64]]:
+        found, step = [], 0
+        for _ in range(count):
+            batches, step = epoch(buckets, step, 1000)
+            found.append(np.concatenate(batches))
+        return found
+
+    def test_each_class_comes_equally_often_and_each_of_its_pairs_too(self) -> None:
+        first, second = self.epochs(self.made(), 2)
+        for drawn in (first, second):
+            assert len(drawn) == 1000
+            assert sorted(np.bincount(self.CLASSES[drawn]).tolist()) == [333, 333, 334]
+            times = np.bincount(drawn, minlength=1000)
+            assert times[:700].max() == 1
+            assert set(times[700:760].tolist()) <= {5, 6}
+            assert set(times[760:].tolist()) <= {1, 2}
+        frequent = [set(drawn[drawn < 700].tolist()) for drawn in (first, second)]
+        assert len(frequent[0] & frequent[1]) < 240  # 159 of 333 by chance
+        every = set[int]().union(*(drawn.tolist() for drawn in self.epochs(self.made(), 12)))
+        assert len(every) > 990
+
+    def test_limits_hold_and_batches_are_a_function_of_the_step(self) -> None:
+        buckets, other, another = self.made(), self.made(), self.made(seed=1)
+        for step in (200, 3, 90, 200):
+            batch = buckets[step]
+            assert batch.source.equal(other[step].source)
+            assert len(batch.source) <= 16
+            assert batch.source.numel() + batch.target.numel() <= 600
+        assert any(not buckets[step].source.equal(another[step].source) for step in range(5))
+        assert 0 <= buckets.padding < 0.3
+
+    def test_more_classes_than_pairs_of_some(self) -> None:
+        rows = ragged([3, 4, 5])
+        buckets = Buckets(rows, rows, tokens=100, batch=1, seed=0, classes=np.array([7, -2, 7]))
+        for step in (0, 3, 6):
+            drawn = [int(buckets.places(step + k)[0]) for k in range(3)]
+            assert drawn.count(1) in {1, 2}
+
+    def test_bad_calls(self) -> None:
+        sources, targets = many(10)
+        for classes, more in ((np.zeros(9, np.int64), {}), (np.zeros(10, np.int64), {"pacing": Competence(9)})):
+            with pytest.raises(
+                UsageError, match=r"^classes of shape .*wanted one class for each of the 10 pairs, and no pacing$"
+            ):
+                Buckets(sources, targets, tokens=9, batch=9, seed=0, classes=classes, difficulty=np.zeros(10), **more)

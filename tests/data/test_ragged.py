@@ -33,3 +33,14 @@ def test_cutting(rows: list[list[int]], most: int) -> None:
 def test_none() -> None:
     assert Ragged.of([]).rows == 0
     assert Ragged.of([[]]).padded(np.array([0])).tolist() == [[0]]
+
+
+def test_vectors_are_kept_as_symbols_are() -> None:
+    rows = [np.arange(6.0).reshape(3, 2), np.zeros((0, 2)), np.full((1, 2), 7.5)]
+    ragged = Ragged.of_vectors(rows, 2)
+    padded = ragged.padded(np.array([2, 0]))
+    assert padded.dtype == np.float32
+    assert padded.tolist() == [[[7.5, 7.5], [0, 0], [0, 0]], rows[0].tolist()]
+    assert ragged.take(np.array([1, 2])).row(1).tolist() == [[7.5, 7.5]]
+    assert ragged.cut(2, last=True).row(0).tolist() == [[2, 3], [4, 5]]
+    assert Ragged.of_vectors([], 2).rows == 0

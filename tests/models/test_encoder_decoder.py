@@ -58,6 +58,13 @@ class TestEveryKind:
         alone = model(SOURCE[1:2, :2], LENGTHS[1:2], TARGET[1:2])
         close(model(SOURCE, LENGTHS, TARGET)[1:2], alone)
 
+    def test_nothing_is_said_behind_the_end(self, kind: str) -> None:
+        model, lengths = made(kind), torch.tensor([5, 1, 3])
+        whole, ragged = model(SOURCE, LENGTHS, TARGET), model(SOURCE, LENGTHS, TARGET, lengths)
+        for k, length in enumerate(lengths.tolist()):
+            close(ragged[k, :length], whole[k, :length])
+            assert not ragged[k, length:].any()
+
     def test_rows_are_taken_from_memory_and_state(self, kind: str) -> None:
         model = made(kind)
         rows = torch.tensor([2, 0, 2])

@@ -43,7 +43,10 @@ class TestACore:
 
     def test_lengths_and_resets(self, model: LanguageModel) -> None:
         lengths = torch.tensor([9, 4, 0])
-        _, end = model(X, None, lengths)
+        logits, end = model(X, None, lengths)
+        close(logits[1, :4], model(X)[0][1, :4])
+        assert not logits[1, 4:].any()
+        assert not logits[2].any()
         _, short = model(X[1:2, :4])
         close(states.take(end, torch.tensor([1])), short)
         close(states.take(end, torch.tensor([2])), model.initial(1))

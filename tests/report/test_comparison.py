@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import pytest
 
 from recurra.report import comparison_figure, draw_comparison
-from recurra.tasks.compare import Compared, Trained, Variant
+from recurra.tasks.compared import Compared, Trained, Variant
 from recurra.tasks.costs import Costs
 
 COSTS = Costs(1000, 1e-4, "stepper", {1_000: 2_000_000, 10_000: 20_000_000}, {})

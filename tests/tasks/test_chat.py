@@ -12,9 +12,10 @@ import recurra
 from recurra.data import Dialogue
 from recurra.errors import DataError, UsageError
 from recurra.tasks import chat, costs, sequences, talking
-from recurra.tasks.evaluation import Evaluation, Figure
+from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.options import Conversation
 from recurra.tasks.talking import TalkState
+from tests.tasks.stopping import goes_on
 
 SMALL = {"unit": "word", "hidden": 32, "embedding": 16, "dropout": 0.0, "smoothing": 0.0, "lr": 0.01, "batch": 32}
 COLOURS = ["red", "green", "blue", "black"]
@@ -53,10 +54,6 @@ def evaluation(run: recurra.Run) -> Evaluation:
     return found
 
 
-def figure(evaluation: Evaluation, name: str) -> Figure:
-    return next(each for each in evaluation.figures if each.name == name)
-
-
 def nats(run: recurra.Run, sources: Sequence[str], targets: Sequence[str]) -> float:
     """One pair after the other, symbol by symbol."""
     _, model, vocabulary = sequences.opened(run)
@@ -76,12 +73,12 @@ class TestEvaluate:
         names = ["nats per symbol", "perplexity per symbol", "exact match", "distinct-1", "distinct-2"]
         assert [each.name for each in evaluation.figures] == names
         others = {"most frequent response", "nearest context", "this run, drawn as it chats"}
-        assert set(figure(evaluation, "exact match").baselines) == others
-        assert set(figure(evaluation, "distinct-1").baselines) == others | {"the true responses"}
+        assert set(evaluation.figure("exact match").baselines) == others
+        assert set(evaluation.figure("distinct-1").baselines) == others | {"the true responses"}
 
     def test_perplexities_are_those_of_one_pair_after_the_other(self, run: recurra.Run, evaluation: Evaluation) -> None:
-        test = chat._pairs(run).test
-        found = figure(evaluation, "perplexity per symbol")
+        test = sequences.pairs(run, chat._read).test
+        found = evaluation.figure("perplexity per symbol")
         last = ["\n" + source.split("\n")[-1] for source in test.sources]
         for value, sources in (
             (found.value, test.sources),
@@ -89,15 +86,15 @@ class TestEvaluate:
             (found.baselines["this run, told nothing"], ["\n"] * len(test)),
         ):
             assert value == pytest.approx(math.exp(nats(run, sources, test.targets)), rel=1e-3)
-        assert found.value == pytest.approx(math.exp(figure(evaluation, "nats per symbol").value))
+        assert found.value == pytest.approx(math.exp(evaluation.figure("nats per symbol").value))
         assert found.interval[0] < found.value < found.interval[1]
 
     def test_turns_are_worth_what_was_hidden_in_them(self, evaluation: Evaluation) -> None:
-        found = figure(evaluation, "perplexity per symbol")
+        found = evaluation.figure("perplexity per symbol")
         assert found.value < 0.8 * min(found.baselines[f"this run, told {less}"] for less in ("the last turn", "nothing"))
 
     def test_distinct_words(self, run: recurra.Run, evaluation: Evaluation, tmp_path: Path) -> None:
-        test = chat._pairs(run).test
+        test = sequences.pairs(run, chat._read).test
         lines = (source.strip("\n").replace("\n", "\t") for source in test.sources)
         (tmp_path / "lines.txt").write_text("".join(f"{line}\n" for line in lines))
         said = [row["target"].split() for row in run.predict(tmp_path / "lines.txt")]
@@ -106,11 +103,11 @@ class TestEvaluate:
             words = [word for turn in turns for word in turn]
             pairs = {pair for turn in turns for pair in pairwise(turn)}
             for name, kinds in (("distinct-1", set(words)), ("distinct-2", pairs)):
-                each = figure(evaluation, name)
+                each = evaluation.figure(name)
                 value = each.value if found is None else each.baselines[found]
                 assert value == pytest.approx(len(kinds) / len(words))
         hits = sum(a == b for a, b in zip(said, true, strict=True))
-        assert figure(evaluation, "exact match").value == pytest.approx(hits / len(test))
+        assert evaluation.figure("exact match").value == pytest.approx(hits / len(test))
 
     def test_a_file_is_measured_whole(self, run: recurra.Run, tmp_path: Path) -> None:
         found = run.evaluate(write(tmp_path / "later.txt", dialogues(9, seed=1)))
@@ -120,16 +117,16 @@ class TestEvaluate:
     def test_weights_in_fewer_bytes(self, run: recurra.Run, evaluation: Evaluation) -> None:
         found = run.evaluate(weights="int8")
         for name in ("perplexity per symbol", "exact match", "distinct-1"):
-            held = figure(found, name).held
+            held = found.figure(name).held
             assert held is not None
-            assert held.full == pytest.approx(figure(evaluation, name).value)
-            assert held.difference == pytest.approx(figure(found, name).value - held.full)
+            assert held.full == pytest.approx(evaluation.figure(name).value)
+            assert held.difference == pytest.approx(found.figure(name).value - held.full)
 
     def test_where_nothing_was_learnt_without_turns(self, talks: Path, tmp_path: Path) -> None:
         made = fit(talks, tmp_path / "run", steps=2, check=2, blank=0, turns=1)
         found = made.evaluate()
         assert "blank=0: nothing was learnt without turns" in found.notes[-1]
-        assert "this run, told the last turn" not in figure(found, "perplexity per symbol").baselines
+        assert "this run, told the last turn" not in found.figure("perplexity per symbol").baselines
 
 
 class TestTalk:
@@ -194,7 +191,7 @@ class TestTalk:
 
     def test_sources_to_show(self, run: recurra.Run) -> None:
         assert len(run.examples()) == 4
-        assert set(run.examples()) < set(chat._pairs(run).test.sources)
+        assert set(run.examples()) < set(sequences.pairs(run, chat._read).test.sources)
 
     def test_bad_options(self, run: recurra.Run) -> None:
         with pytest.raises(UsageError, match="did you mean temperature"):
@@ -203,13 +200,7 @@ class TestTalk:
 
 def test_it_goes_on_as_if_nothing_had_happened(talks: Path, tmp_path: Path) -> None:
     options = recurra.Chat(**SMALL | {"dropout": 0.2, "steps": 6, "check": 2})
-    whole = chat.begin(options, talks, tmp_path / "a")
-    losses = [(report.step, report.loss, report.value) for report in chat.train(whole)]
-    stopped: Any = chat.train(chat.begin(options, talks, tmp_path / "b"))
-    next(stopped)
-    stopped.close()
-    assert [(each.step, each.loss, each.value) for each in chat.train(recurra.load(tmp_path / "b"))] == losses[1:]
-    assert all(math.isfinite(loss) for _, loss, _ in losses)
+    goes_on(*(chat.begin(options, talks, tmp_path / name) for name in "ab"))
 
 
 @pytest.mark.parametrize("model", ["recurrent", "transformer"])
@@ -250,7 +241,7 @@ class TestData:
         begun = chat.begin(recurra.Chat(**SMALL), None, tmp_path / "run")
         assert begun.facts["data"]["embedded"]
         assert begun.source == chat.SMALL_TALK
-        pairs = chat._pairs(begun)
+        pairs = sequences.pairs(begun, chat._read)
         assert 0.03 < len(pairs.test) / len(pairs.learnt) < 0.08
 
     @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import recurra
 from recurra.errors import BusyError, DataError, NumericError, Stopped, UsageError
 from recurra.metrics import few_mean
 from recurra.tasks import compare as comparing
-from recurra.tasks import costs, text
-from recurra.tasks.compare import Compared, Gap, Trained, Variant, compare
+from recurra.tasks import costs
+from recurra.tasks.compare import compare
+from recurra.tasks.compared import Compared, Gap, Trained, Variant
 from recurra.train import Report
 from recurra.train.guard import locked
 from tests.conftest import sentences
@@ -166,13 +167,13 @@ class TestResume:
         self, found: Compared, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         shutil.copytree(found.folder, tmp_path / "cells")
-        trained, train = [], text.train
+        trained, train = [], recurra.Run.reports
 
         def noted(run: recurra.Run) -> Iterator[Report]:
             trained.append(run.options.seed)
             yield from train(run)
 
-        monkeypatch.setattr(text, "train", noted)
+        monkeypatch.setattr(recurra.Run, "reports", noted)
         assert run(book, tmp_path / "cells").as_json() == found.as_json()
         assert not trained
         more = run(book, tmp_path / "cells", *WORDS[:-1], "seeds=3")
@@ -210,18 +211,18 @@ class TestFailures:
         assert len(good.trainings) == 2
         assert [row.name for row in compared.ranked] == ["window=16", "window=1000000"]
         assert gives(compared, "window=1000000: ")
-        monkeypatch.setattr(text, "train", lambda run: pytest.fail("trained again"))
+        monkeypatch.setattr(recurra.Run, "reports", lambda run: pytest.fail("trained again"))
         assert run(book, tmp_path / "cells", *words).as_json() == compared.as_json()
 
     def test_one_that_diverges(self, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        train = text.train
+        train = recurra.Run.reports
 
         def diverges(run: recurra.Run) -> Iterator[Report]:
             if run.options.cell == "elman" and run.options.seed == 1:
                 raise NumericError("step 5: loss nan")
             yield from train(run)
 
-        monkeypatch.setattr(text, "train", diverges)
+        monkeypatch.setattr(recurra.Run, "reports", diverges)
         elman, gru = run(book, tmp_path / "cells").variants
         assert (dict(elman.failed), list(elman.trainings), dict(gru.failed)) == ({"1": "step 5: loss nan"}, [0], {})
 
@@ -230,7 +231,7 @@ class TestFailures:
             raise NumericError("step 5: loss nan")
             yield
 
-        monkeypatch.setattr(text, "train", diverged)
+        monkeypatch.setattr(recurra.Run, "reports", diverged)
         with pytest.raises(NumericError, match="no training came to its end; elman/0: step 5: loss nan"):
             run(book, tmp_path / "cells", *WORDS[:-1])
 

@@ -39,7 +39,7 @@ def begin(pairs: Path, folder: Path, raw: Path, **options: Any) -> recurra.Run:
 
 
 def train(run: recurra.Run) -> list[Report]:
-    return list(translate.train(run))
+    return list(run.reports())
 
 
 def check_start(run: recurra.Run, tensors: dict[str, torch.Tensor]) -> None:
@@ -106,7 +106,7 @@ def test_each_of_several_seeds_starts_there(pairs: Path, raw: Path, tmp_path: Pa
 
 
 def test_symbols_that_its_vocabulary_lacks_are_told(pairs: Path, raw: Path, tmp_path: Path) -> None:
-    learnt = translate._pairs(begin(pairs, tmp_path / "one", raw)).learnt
+    learnt = sequences.pairs(begin(pairs, tmp_path / "one", raw), translate._read).learnt
     strange = sum(map("xyz".count, "".join(learnt.targets)))
     [note] = [note for note in begin(pairs, tmp_path / "two", raw, shared=True).facts["data"]["notes"] if "unknown" in note]
     assert f": {strange} of {sum(map(len, [*learnt.sources, *learnt.targets])):,} symbols are unknown to its vocabulary" in note

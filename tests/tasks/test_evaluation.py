@@ -1,7 +1,7 @@
 import json
 import math
 
-from recurra.tasks.evaluation import Evaluation, Figure, Held
+from recurra.tasks.evaluation import Evaluation, Figure, Held, Rows
 
 
 def test_json() -> None:
@@ -35,3 +35,12 @@ def test_what_is_not_finite_is_null() -> None:
         "interval": [None, None],
         "baselines": {"b": None},
     }
+
+
+def test_tables_are_rows_of_objects() -> None:
+    rows = Rows("by label", ("label", "recall", "count"), (("a", math.nan, 3), ("b", 0.5, 4)))
+    told = Evaluation("classify", "here", (), (), (rows,)).as_json()
+    assert told["tables"] == {
+        "by label": [{"label": "a", "recall": None, "count": 3}, {"label": "b", "recall": 0.5, "count": 4}]
+    }
+    assert json.dumps(told, allow_nan=False)

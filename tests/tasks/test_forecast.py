@@ -16,7 +16,7 @@ from recurra.data import SeriesBatch, air_passengers
 from recurra.errors import DataError, UsageError
 from recurra.models.forecasters import Forecaster
 from recurra.report import draw_predictions
-from recurra.tasks import backtest, forecast, telling
+from recurra.tasks import backtest, forecast, rolling, telling
 from recurra.tasks.options import Forecast
 from recurra.tasks.plan import decide
 
@@ -79,7 +79,7 @@ class TestRun:
         last = problem.part(2)
         last.of, last.origins = last.of[-1:], last.origins[-1:]
         model = forecast._trained(made, problem)
-        totals = forecast._measured(model, problem, last, forecast._band(made, problem, model))
+        totals = rolling.measured(model, problem, last, forecast._band(made, problem, model))
         assert totals.figures()["MAE"] == pytest.approx(error, rel=1e-9)
 
     def test_weights_in_fewer_bytes_and_what_they_cost(self, made: recurra.Run) -> None:
@@ -113,7 +113,7 @@ class TestRun:
 
     def test_resumed_it_ends_the_same(self, made: recurra.Run, tmp_path: Path) -> None:
         begun = forecast.begin(Forecast(**SMALL), Path(made.source), tmp_path / "run")
-        for report in forecast.train(begun):
+        for report in begun.reports():
             if report.step == 20:
                 break
         recurra.load(begun.folder).train(show=False)
@@ -205,7 +205,8 @@ class TestPredict:
         calls = counted(monkeypatch)
         rows, figures = list(run.predict()), run.evaluate().figures
         assert len(calls) == 2
-        monkeypatch.setattr(forecast, "READ", 1)
+        for module in (forecast, rolling):
+            monkeypatch.setattr(module, "READ", 1)
         monkeypatch.setattr(telling.read_batches, "__defaults__", (None, 1))
         again = list(run.predict())
         assert (
@@ -284,7 +285,7 @@ class TestBand:
         problem = forecast._problem(run)
         model = forecast._trained(run, problem)
         looked = problem.part(1)
-        totals = forecast._measured(model, problem, looked, forecast._band(run, problem, model))
+        totals = rolling.measured(model, problem, looked, forecast._band(run, problem, model))
         wanted = 0.8 * (1 + 4 / len(looked))  # more than promised, since so few windows share no truth
         assert totals.figures()["coverage 0.8"] == pytest.approx(wanted, abs=0.05)
 
@@ -296,7 +297,7 @@ class TestBand:
         run = Forecast(**SMALL | {"steps": 20, "check": 20, "window": 8} | how).fit(path, out=tmp_path / "run", show=False)
         problem = forecast._problem(run)
         model, looked = forecast._trained(run, problem), problem.part(1)
-        totals = forecast._measured(model, problem, looked, forecast._band(run, problem, model))
+        totals = rolling.measured(model, problem, looked, forecast._band(run, problem, model))
         wanted = 0.8 * (1 + 1 / 40)  # a window of each
         assert totals.figures()["coverage 0.8"] == pytest.approx(wanted, abs=0.02)
 

@@ -1,8 +1,7 @@
 import math
 import random
-from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +11,10 @@ import torch.nn.functional as F
 import recurra
 from recurra.data import Symbols
 from recurra.errors import DataError, UsageError
-from recurra.tasks import mask, recipes
+from recurra.tasks import corpora, mask, recipes
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.options import EvaluationOptions
+from tests.tasks.stopping import goes_on
 
 SMALL: dict[str, Any] = {"unit": "character", "hidden": 32, "embedding": 16, "dropout": 0.0, "lr": 0.02}
 SMALL |= {"window": 32, "batch": 16}
@@ -58,9 +58,9 @@ class TestEvaluate:
         assert accuracy.value > 0.85 > accuracy.baselines["most frequent symbol"]
 
     def test_figures_are_those_of_one_symbol_after_the_other(self, run: recurra.Run, evaluation: Evaluation) -> None:
-        model, held_out = mask._trained(run), Symbols.from_json(run.read("vocabulary.json")).encode(mask._parts(run)[1])
+        model, held_out = mask._trained(run), Symbols.from_json(run.read("vocabulary.json")).encode(corpora.kept(run).held_out)
         nats, right = [], []
-        asked = mask._asked(mask._options(run), mask._symbols(run), mask._parts(run)[1], "")
+        asked = mask._asked(mask._options(run), corpora.symbols(run), corpora.kept(run).held_out, "")
         for row, (x, chosen) in enumerate(zip(asked.x, asked.chosen, strict=True)):
             logits = model.output(model.encoder(x[None])[0])[0].detach()
             for place in chosen.nonzero()[:, 0].tolist():
@@ -73,8 +73,8 @@ class TestEvaluate:
         assert evaluation.figures[1].value == pytest.approx(np.mean(right))
 
     def test_the_unigram(self, run: recurra.Run, evaluation: Evaluation) -> None:
-        learnt, held_out = mask._parts(run)
-        chosen = mask._asked(mask._options(run), mask._symbols(run), held_out, "").chosen.flatten().nonzero()[:, 0]
+        _, learnt, held_out = corpora.kept(run)
+        chosen = mask._asked(mask._options(run), corpora.symbols(run), held_out, "").chosen.flatten().nonzero()[:, 0]
         hidden = [held_out[place] for place in chosen.tolist()]
         expected = -np.mean([math.log(learnt.count(letter) / len(learnt)) for letter in hidden])
         assert evaluation.figures[0].baselines["unigram"] == pytest.approx(expected, rel=0.01)
@@ -147,12 +147,7 @@ KINDS = [{"cell": "lstm", "layers": 2, "norm": "layer"}, {"model": "transformer"
 @pytest.mark.parametrize("options", KINDS, ids=lambda options: ",".join(f"{k}={v}" for k, v in options.items()))
 def test_it_goes_on_as_if_nothing_had_happened(options: dict[str, Any], text: Path, tmp_path: Path) -> None:
     chosen = recurra.Mask(**SMALL | {"dropout": 0.2, "steps": 6, "check": 2} | options)
-    whole = mask.begin(chosen, text, tmp_path / "a")
-    losses = [(report.step, report.loss, report.value) for report in mask.train(whole)]
-    with closing(cast("Any", mask.train(mask.begin(chosen, text, tmp_path / "b")))) as stopped:
-        next(stopped)
-    again = [(report.step, report.loss, report.value) for report in mask.train(recurra.load(tmp_path / "b"))]
-    assert again == losses[1:]
+    goes_on(*(mask.begin(chosen, text, tmp_path / name) for name in "ab"))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +169,7 @@ def test_too_little_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("abc" * 30)
     with pytest.raises(DataError, match="window=64 wants at least 129"):
         fit(tmp_path / "a.txt", tmp_path / "run", window=64)
-    with pytest.raises(DataError, match=r"held_out=0.01 leaves 1 symbols to measure on"):
+    with pytest.raises(DataError, match=r"held_out=0.01: 1 symbols to measure on"):
         fit(tmp_path / "a.txt", tmp_path / "run", held_out=0.01)
 
 

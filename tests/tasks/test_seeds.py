@@ -53,7 +53,11 @@ class TestTrain:
     def test_a_stop_anywhere_and_the_rest_are_the_whole(
         self, cut: int, three: recurra.Run, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        run, train, looks = text.begin(recurra.Text(**FEW, seeds=3), book, tmp_path / "run"), text.train, iter(range(cut))
+        run, train, looks = (
+            text.begin(recurra.Text(**FEW, seeds=3), book, tmp_path / "run"),
+            recurra.Run.reports,
+            iter(range(cut)),
+        )
 
         def stopped(part: recurra.Run) -> Iterator[Report]:
             for report in train(part):
@@ -62,7 +66,7 @@ class TestTrain:
                     raise Stopped(f"stopped at step {report.step} of 12; go on with: recurra resume {part.folder}")
 
         with monkeypatch.context() as patched:
-            patched.setattr(text, "train", stopped)
+            patched.setattr(recurra.Run, "reports", stopped)
             said = rf"^seed \d: stopped at step \d+ of 12; go on with: recurra resume {run.folder}$"
             with pytest.raises(Stopped, match=said):
                 run.train(show=False)
@@ -71,21 +75,21 @@ class TestTrain:
 
     def test_what_is_done_is_not_done_again(self, three: recurra.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run = recurra.load(shutil.copytree(three.folder, tmp_path / "run"))
-        monkeypatch.setattr(text, "train", lambda part: pytest.fail("trained again"))
+        monkeypatch.setattr(recurra.Run, "reports", lambda part: pytest.fail("trained again"))
         run.train(show=False)
         same(run, three)
 
     def test_a_seed_that_diverges_does_not_end_the_others(
         self, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        train = text.train
+        train = recurra.Run.reports
 
         def sometimes(part: recurra.Run) -> Iterator[Report]:
             if part.options.seed == 7:
                 raise NumericError("step 5: loss nan")
             yield from train(part)
 
-        monkeypatch.setattr(text, "train", sometimes)
+        monkeypatch.setattr(recurra.Run, "reports", sometimes)
         run = recurra.Text(**FEW, seeds=2).fit(book, out=tmp_path / "run", show=False)
         told = run.read("seeds.json")
         assert told["seeds"][0] == {"seed": 7, "score": None, "folder": "seeds/7"}

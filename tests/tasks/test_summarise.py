@@ -1,5 +1,4 @@
 import json
-import math
 import random
 import re
 from collections import Counter
@@ -10,8 +9,9 @@ import pytest
 
 import recurra
 from recurra.errors import DataError
-from recurra.tasks import summarise
-from recurra.tasks.evaluation import Evaluation, Figure
+from recurra.tasks import sequences, summarise
+from recurra.tasks.evaluation import Evaluation
+from tests.tasks.stopping import goes_on
 
 SMALL = {"unit": "word", "hidden": 24, "embedding": 16, "dropout": 0.0, "smoothing": 0.0, "lr": 0.01, "batch": 16}
 WORDS = ["cat", "dog", "sun", "sea", "tree", "house", "road", "river", "cloud", "stone", "bird", "fish"]
@@ -49,10 +49,6 @@ def evaluation(run: recurra.Run) -> Evaluation:
     return found
 
 
-def figure(evaluation: Evaluation, name: str) -> Figure:
-    return next(each for each in evaluation.figures if each.name == name)
-
-
 def rouge_1(outputs: list[str], wanted: list[str]) -> float:
     shares = []
     for said, true in zip(outputs, wanted, strict=True):
@@ -69,15 +65,15 @@ class TestEvaluate:
         assert evaluation.figures[0].value > evaluation.figures[0].baselines["most frequent target"]
 
     def test_rouge_is_that_of_what_predict_writes(self, run: recurra.Run, evaluation: Evaluation, tmp_path: Path) -> None:
-        test = summarise._pairs(run).test
+        test = sequences.pairs(run, summarise._read).test
         (tmp_path / "texts.txt").write_text("".join(f"{text}\n" for text in test.sources))
         said = [row["target"] for row in run.predict(tmp_path / "texts.txt")]
-        assert figure(evaluation, "ROUGE-1").value == pytest.approx(rouge_1(said, test.targets))
+        assert evaluation.figure("ROUGE-1").value == pytest.approx(rouge_1(said, test.targets))
 
     def test_the_first_sentence(self, run: recurra.Run, evaluation: Evaluation) -> None:
-        test = summarise._pairs(run).test
+        test = sequences.pairs(run, summarise._read).test
         said = [text.partition(" . ")[0] for text in test.sources]
-        assert figure(evaluation, "ROUGE-1").baselines["lead-1"] == pytest.approx(rouge_1(said, test.targets))
+        assert evaluation.figure("ROUGE-1").baselines["lead-1"] == pytest.approx(rouge_1(said, test.targets))
 
     def test_no_three_words_come_twice(self, run: recurra.Run, tmp_path: Path) -> None:
         (tmp_path / "texts.txt").write_text("".join(f"{text}\n" for text, _ in articles(20, seed=5)))
@@ -122,20 +118,13 @@ class TestLongTexts:
 
 def test_it_goes_on_as_if_nothing_had_happened(run: recurra.Run, tmp_path: Path) -> None:
     options = recurra.Summarise(**SMALL | {"dropout": 0.2, "steps": 6, "check": 2})
-    whole = summarise.begin(options, Path(run.source), tmp_path / "a")
-    losses = [(report.step, report.loss, report.value) for report in summarise.train(whole)]
-    broken = summarise.begin(options, Path(run.source), tmp_path / "b")
-    stopped: Any = summarise.train(broken)
-    next(stopped)
-    stopped.close()
-    assert [(each.step, each.loss, each.value) for each in summarise.train(recurra.load(tmp_path / "b"))] == losses[1:]
-    assert all(math.isfinite(loss) for _, loss, _ in losses)
+    goes_on(*(summarise.begin(options, Path(run.source), tmp_path / name) for name in "ab"))
 
 
 class TestData:
     def test_docstrings_where_nothing_is_named(self, tmp_path: Path) -> None:
         begun = summarise.begin(recurra.Summarise(**SMALL), None, tmp_path / "run")
-        pairs = summarise._pairs(begun)
+        pairs = sequences.pairs(begun, summarise._read)
         count = sum(map(len, (pairs.learnt, pairs.validation, pairs.test)))
         notes = begun.facts["data"]["notes"]
         assert notes[0].startswith(f"{count:,} pairs in all, split by package: few")

@@ -65,9 +65,9 @@ class TestEvaluate:
         text = sentences(15, seed=9)  # 600 characters: three windows
         (tmp_path / "other.txt").write_text(text)
         symbols = Symbols.from_json(trained.read("vocabulary.json"))
-        from recurra.tasks.text import _trained
+        from recurra.tasks.text import opened
 
-        model, ids = _trained(trained), torch.from_numpy(symbols.encode(text))
+        model, ids = opened(trained), torch.from_numpy(symbols.encode(text))
 
         def bits(restart: int) -> float:
             total, state = 0.0, model.initial(1)
@@ -149,11 +149,11 @@ class TestPredict:
         assert rows[1]["bits_per_character"] is None
 
     def test_rows_add_up(self, trained: recurra.Run, tmp_path: Path) -> None:
-        from recurra.tasks.text import _trained
+        from recurra.tasks.text import opened
 
         text = sentences(40, seed=3)
         (tmp_path / "lines.txt").write_text(text)
-        symbols, model = Symbols.from_json(trained.read("vocabulary.json")), _trained(trained)
+        symbols, model = Symbols.from_json(trained.read("vocabulary.json")), opened(trained)
         for row, line in zip(trained.predict(tmp_path / "lines.txt"), text.splitlines(), strict=True):
             ids = torch.from_numpy(symbols.encode("\n" + line))[None]
             nats, _ = model.nats(ids[:, :-1], ids[:, 1:], None)
@@ -194,10 +194,10 @@ class TestGenerate:
     @pytest.mark.parametrize("weights", ["full", "bfloat16", "int8"])
     @pytest.mark.parametrize("name", ["trained", "swept"])
     def test_it_goes_on_as_the_model_reads(self, name: str, weights: Kind, request: pytest.FixtureRequest) -> None:
-        from recurra.tasks.text import _trained
+        from recurra.tasks.text import opened
 
         run = request.getfixturevalue(name)
-        symbols, model = Symbols.from_json(run.read("vocabulary.json")), recipes.held(_trained(run), weights)
+        symbols, model = Symbols.from_json(run.read("vocabulary.json")), recipes.held(opened(run), weights)
         text = "".join(run.generate(prompt="once the", length=30, temperature=0, weights=weights))
         ids = torch.from_numpy(symbols.encode(text))[None]
         with torch.no_grad():
@@ -319,7 +319,7 @@ class TestBegin:
             ({"device": "meta"}, UsageError, "device=meta: not on this machine"),
             ({"window": 10**6}, DataError, "symbols to learn from; window=1000000 wants at least 2000001: give more text"),
             ({"held_out": 0.999}, DataError, "symbols to learn from; window=16 wants at least 33"),
-            ({"held_out": 0.00001}, DataError, "leaves nothing to measure on; wanted at least 2 symbols"),
+            ({"held_out": 0.00001}, DataError, "0 symbols to measure on; wanted at least 2"),
             ({"encoding": "utf-9"}, DataError, "encoding=utf-9 is unknown"),
         ],
     )

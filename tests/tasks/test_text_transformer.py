@@ -46,7 +46,7 @@ def run(book: Path, tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
 
 
 def model_of(run: recurra.Run) -> Any:
-    return text._trained(run)
+    return text.opened(run)
 
 
 def test_it_learns_and_is_measured(run: recurra.Run) -> None:

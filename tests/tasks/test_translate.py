@@ -1,9 +1,8 @@
 import math
 import random
 import sys
-from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,8 @@ import recurra
 from recurra.data import Ragged
 from recurra.errors import DataError, UsageError
 from recurra.tasks import recipes, sequences, translate
-from recurra.tasks.evaluation import Evaluation, Figure
+from recurra.tasks.evaluation import Evaluation
+from tests.tasks.stopping import goes_on
 
 SMALL = {"unit": "character", "hidden": 32, "embedding": 16, "dropout": 0.0, "smoothing": 0.0, "lr": 0.01, "batch": 16}
 
@@ -47,13 +47,9 @@ def evaluation(run: recurra.Run) -> Evaluation:
     return found
 
 
-def figure(evaluation: Evaluation, name: str) -> Figure:
-    return next(each for each in evaluation.figures if each.name == name)
-
-
 class TestEvaluate:
     def test_it_learns(self, evaluation: Evaluation) -> None:
-        exact = figure(evaluation, "exact match")
+        exact = evaluation.figure("exact match")
         assert exact.value > 0.8
         assert exact.higher
         assert exact.value > max(value for who, value in exact.baselines.items() if "run" not in who)
@@ -61,16 +57,16 @@ class TestEvaluate:
     def test_exact_matches_are_those_of_what_predict_writes(
         self, run: recurra.Run, evaluation: Evaluation, tmp_path: Path
     ) -> None:
-        test = translate._pairs(run).test
+        test = sequences.pairs(run, translate._read).test
         (tmp_path / "sources.txt").write_text("".join(f"{source}\n" for source in test.sources))
         said = [row["target"] for row in run.predict(tmp_path / "sources.txt")]
         hits = sum(a == b for a, b in zip(said, test.targets, strict=True))
-        assert figure(evaluation, "exact match").value == pytest.approx(hits / len(test))
+        assert evaluation.figure("exact match").value == pytest.approx(hits / len(test))
 
     def test_nats_are_those_of_one_pair_after_the_other(self, run: recurra.Run, evaluation: Evaluation) -> None:
         _, model, vocabulary = sequences.opened(run)
         total, count = 0.0, 0
-        test = translate._pairs(run).test
+        test = sequences.pairs(run, translate._read).test
         for source, target in zip(test.sources, test.targets, strict=True):
             memory, state = model.read(torch.from_numpy(vocabulary.source.encode(source))[None])
             x = torch.tensor([vocabulary.boundary])
@@ -78,11 +74,11 @@ class TestEvaluate:
                 logits, state = model.decoder.step(x, state, memory)
                 total -= logits.detach().log_softmax(1)[0, symbol].item()
                 x, count = torch.tensor([symbol]), count + 1
-        assert figure(evaluation, "nats per symbol").value == pytest.approx(total / count, rel=1e-4)
+        assert evaluation.figure("nats per symbol").value == pytest.approx(total / count, rel=1e-4)
 
     def test_ngrams_count_ends_and_no_source(self, run: recurra.Run, evaluation: Evaluation) -> None:
-        baselines = figure(evaluation, "nats per symbol").baselines
-        pairs = translate._pairs(run)
+        baselines = evaluation.figure("nats per symbol").baselines
+        pairs = sequences.pairs(run, translate._read)
         targets = "".join(f"{target}." for target in pairs.learnt.targets)
         asked = "".join(f"{target}." for target in pairs.test.targets)
         expected = -np.mean([math.log(targets.count(letter) / len(targets)) for letter in asked])
@@ -93,15 +89,15 @@ class TestEvaluate:
         found = run.evaluate(tmp_path / "later.tsv")
         assert found.data == "later.tsv"
         assert "1 pair with an empty target" in " ".join(found.notes)
-        assert figure(found, "exact match").value in (0, 0.5)  # of the empty source nothing is made
+        assert found.figure("exact match").value in (0, 0.5)  # of the empty source nothing is made
 
     def test_weights_in_fewer_bytes_stand_beside_full_ones(self, run: recurra.Run, evaluation: Evaluation) -> None:
         found = run.evaluate(weights="int8")
         for name in ("exact match", "nats per symbol"):
-            held = figure(found, name).held
+            held = found.figure(name).held
             assert held is not None
-            assert held.full == pytest.approx(figure(evaluation, name).value)
-            assert held.difference == pytest.approx(figure(found, name).value - held.full, abs=1e-9)
+            assert held.full == pytest.approx(evaluation.figure(name).value)
+            assert held.difference == pytest.approx(found.figure(name).value - held.full, abs=1e-9)
 
     def test_without_the_library_that_counts(self, run: recurra.Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
@@ -170,13 +166,8 @@ KINDS = [
 @pytest.mark.parametrize("options", KINDS, ids=lambda options: ",".join(f"{k}={v}" for k, v in options.items()))
 def test_every_kind_trains_and_goes_on_as_if_nothing_had_happened(options: dict[str, Any], pairs: Path, tmp_path: Path) -> None:
     chosen = recurra.Translate(**SMALL | {"dropout": 0.2, "steps": 6, "check": 2} | options)
-    whole = translate.begin(chosen, pairs, tmp_path / "a")
-    losses = [(report.step, report.loss, report.value) for report in translate.train(whole)]
-    assert all(math.isfinite(loss) for _, loss, _ in losses)
-    with closing(cast("Any", translate.train(translate.begin(chosen, pairs, tmp_path / "b")))) as stopped:
-        next(stopped)
-    again = [(report.step, report.loss, report.value) for report in translate.train(recurra.load(tmp_path / "b"))]
-    assert again == losses[1:]
+    whole, half = (translate.begin(chosen, pairs, tmp_path / name) for name in "ab")
+    goes_on(whole, half)
     rows = list(whole.predict(Path(__file__), beam=2, longest=3))
     assert len(rows) == len(Path(__file__).read_text().splitlines())
 
@@ -234,7 +225,7 @@ class TestBegin:
         run = translate.begin(recurra.Translate(**SMALL), tmp_path / "a.tsv", tmp_path / "run")
         (tmp_path / "a.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in reversed_words(81)))
         with pytest.raises(DataError, match="changed since this run began"):
-            next(translate.train(run))
+            next(run.reports())
 
 
 def test_what_a_curriculum_finds_hard() -> None:
@@ -248,7 +239,7 @@ def test_what_a_curriculum_finds_hard() -> None:
 def test_it_is_found_where_no_data_are_named(tmp_path: Path) -> None:
     run = translate.begin(recurra.Translate(**SMALL), None, tmp_path / "run")
     assert run.facts["data"]["embedded"]
-    assert translate._pairs(run).learnt.targets[0][4] == "-"
+    assert sequences.pairs(run, translate._read).learnt.targets[0][4] == "-"
 
 
 def test_other_verbs(pairs: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 import recurra
 from recurra.errors import BusyError, DataError, NumericError, Stopped, UsageError
-from recurra.tasks import text
 from recurra.tasks.tuning import Tuned, tune
 from recurra.train import Report
 from recurra.train.guard import locked
@@ -91,8 +90,8 @@ class TestTune:
             for report in train(run):
                 yield report._replace(value=level + 1 / report.step)
 
-        train = text.train
-        monkeypatch.setattr(text, "train", scripted)
+        train = recurra.Run.reports
+        monkeypatch.setattr(recurra.Run, "reports", scripted)
         tuned = search(book, tmp_path / "search")
         assert [trial.state for trial in tuned.trials] == ["complete"] * 5 + ["pruned"] * 2
         assert [trial.looks for trial in tuned.trials] == [8] * 5 + [6] * 2
@@ -126,7 +125,7 @@ class TestResume:
 
     def test_nothing_is_done_again(self, found: Tuned, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shutil.copytree(found.folder, tmp_path / "search")
-        monkeypatch.setattr(text, "train", lambda run: pytest.fail("trained again"))
+        monkeypatch.setattr(recurra.Run, "reports", lambda run: pytest.fail("trained again"))
         assert replies(search(book, tmp_path / "search")) == replies(found)
 
     def test_another_search_in_the_folder(self, found: Tuned, book: Path) -> None:
@@ -193,6 +192,6 @@ class TestBad:
             raise NumericError("step 5: loss nan")
             yield
 
-        monkeypatch.setattr(text, "train", diverged)
+        monkeypatch.setattr(recurra.Run, "reports", diverged)
         with pytest.raises(NumericError, match="no trial came to its end; the last one: step 5: loss nan"):
             search(book, tmp_path / "search", *WORDS[:-1], "trials=2")

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from recurra.tasks.console import terminal
-from recurra.tasks.evaluation import Evaluation, Figure, Held
+from recurra.tasks.evaluation import Evaluation, Figure, Held, Rows
 from recurra.tasks.watch import show_evaluation, watch
 from recurra.train import Report
 
@@ -117,6 +117,19 @@ class TestShowEvaluation:
         figure = Figure("bits", math.nan, (math.nan, math.nan), {})
         show_evaluation(Evaluation("text", "x", (figure,), ()), Console(file=file, width=100))
         assert "this run" in file.getvalue()
+
+
+def test_tables_are_shown_as_far_as_they_are_meant_to_be() -> None:
+    many = Rows("by label", ("label", "recall"), tuple((f"[{k}]", 0.5) for k in range(32)))
+    hidden = Rows("confusion", ("true", "count"), (("secret", 3),), shown=False)
+    file = io.StringIO()
+    show_evaluation(Evaluation("classify", "a.csv", (), (), (many, hidden)), Console(file=file, width=120))
+    text = file.getvalue()
+    assert text.splitlines()[:3] == ["by label", "label  recall", "[0]     0.500"]
+    assert "[29]" in text
+    assert "[30]" not in text
+    assert "and 2 rows more, in evaluation.json" in text
+    assert "secret" not in text
 
 
 def test_a_pipe_is_wide_enough(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,6 +97,20 @@ class TestRangeTest:
         range_test(parts, update, Nothing(), optimizer=sgd, steps=20, carry=torch.zeros(1), highest=1e-5, accumulate=2)
         close(torch.cat(seen), torch.arange(40.0))
 
+    def test_groups_keep_their_share_of_the_rate(self) -> None:
+        fast, slow = (nn.Parameter(torch.ones(1)) for _ in range(2))
+        groups: list[dict[str, Any]] = [{"params": [fast]}, {"params": [slow], "lr": 0.25}]
+        range_test(
+            nn.ParameterList([fast, slow]),
+            lambda step, carry: Loss((fast + slow).sum(), 1),
+            Nothing(),
+            optimizer=torch.optim.SGD(groups, lr=0.5),
+            steps=20,
+            lowest=1e-6,
+            highest=1e-5,
+        )
+        close(2 * (1 - slow), 1 - fast)
+
     @pytest.mark.parametrize("wrong", [{"steps": 19}, {"lowest": 0.0}, {"lowest": 2.0, "highest": 1.0}], ids=str)
     def test_what_cannot_be(self, wrong: dict[str, Any]) -> None:
         with pytest.raises(UsageError, match="wanted 0 < lowest < highest and 20 steps or more"):

@@ -1,0 +1,369 @@
+"""Texts or series with a label each, to learn, to look at during training, and to measure on."""
+
+import hashlib
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from recurra.data.corpus import as_written
+from recurra.data.fasta import read_fasta
+from recurra.data.label_files import MARK, read_columns, read_objects, read_plain, read_steps
+from recurra.data.labels import Labelled, bare, note
+from recurra.data.time_series_files import read_arrays, read_ts, series
+from recurra.errors import DataError, UsageError
+
+__all__ = ["Labelled", "LabelledParts", "read_inputs", "read_labelled", "split_labelled"]
+
+PARTS = {"train": "train|training", "validation": "val|valid|validation|dev", "test": "test|testing"}
+WORDS = {part: re.compile(rf"(?<![a-z])({words})(?![a-z])", re.IGNORECASE) for part, words in PARTS.items()}
+FASTA = (".fa", ".fasta", ".fna", ".faa", ".ffn", ".fas")
+COLUMNS = (".csv", ".tsv")
+KINDS = (".txt", ".jsonl", ".ndjson", ".ts", ".npz", *COLUMNS, *FASTA)
+OTHERS = (".arff", ".html", ".json", ".md", ".mat", ".parquet", ".pdf", ".png", ".py", ".xlsx", ".zip")
+
+
+@dataclass(frozen=True)
+class LabelledParts:
+    """Labelled inputs in three parts.
+
+    Attributes:
+        name: where they were read.
+        kind: what the inputs are.
+        channels: the names of the channels of series; none of texts.
+        learnt: to learn from.
+        validation: for looks during training.
+        test: to measure at the end.
+        fingerprint: SHA-256 over all that was read, before the split: it knows nothing of `held_out`.
+        notes: what was understood, left out, and found strange.
+    """
+
+    name: str
+    kind: Literal["text", "series"]
+    channels: tuple[str, ...]
+    learnt: Labelled
+    validation: Labelled
+    test: Labelled
+    fingerprint: str
+    notes: tuple[str, ...]
+
+
+def read_labelled(
+    path: Path, *, text: str = "", label: str = "", encoding: str = "utf-8", held_out: float = 0.2, number: bool = False
+) -> LabelledParts:
+    """Labelled texts or series from a file, or from a folder.
+
+    What a file is follows from its name, without a last ``.gz`` or ``.xz``:
+
+    - ``.csv``, ``.tsv``: a text and a label in columns `text` and `label`, or columns of numbers (see `read_columns`);
+    - ``.jsonl``, ``.ndjson``: an object on each line, with a text or nested lists of numbers;
+    - ``.ts``: series of the UCR and UEA archives; ``.npz``: arrays x, y and lengths;
+    - ``.fa``, ``.fasta`` and the like: sequences with the label in the header, or in a table that `label` names;
+    - any other name: lines ``label text``, ``__label__x text``, columns between tabs.
+
+    A folder holds the files, or folders, of its parts: names with ``train``; ``val``, ``valid``, ``validation`` or ``dev``;
+    ``test``. Else it holds a folder of files for each class (texts, or .csv files with a step of a series in each line), or a
+    text file for each class with an input on each line.
+    Where a single file of such a name is asked for, those beside it that differ in this word alone are the other parts.
+
+    A part that is not there is taken from what was to be learnt: half of `held_out` for looks, half to measure on. Which
+    inputs follows from a hash of each, so that equal inputs stand on one side, and more of them move none.
+
+    To learn from, and before any split of ours, inputs that are empty or have no label are left out; of parts that are there
+    to look at and to measure on, those without a label.
+
+    Args:
+        path: the file or folder.
+        text: the column or key of the input; several are joined.
+        label: the column or key of the label.
+        encoding: of text.
+        held_out: how much is not learnt, where the split is ours.
+        number: labels are numbers.
+
+    Raises:
+        DataError: what cannot be read, too few inputs, one class only, or labels that are no numbers where they are wanted.
+        UsageError: a `held_out` that is no share.
+    """
+    if not 0 < held_out < 1:
+        raise UsageError(f"held_out={held_out}: wanted a share above 0 and below 1")
+    read, notes = _read(path, text, label, encoding)
+    return _parted(
+        str(path), read, held_out, number, [*notes, *dict.fromkeys(line for part in read.values() for line in part.notes)]
+    )
+
+
+def split_labelled(
+    name: str,
+    inputs: Sequence[Any],
+    labels: Sequence[str],
+    *,
+    channels: tuple[str, ...] = (),
+    held_out: float = 0.2,
+    number: bool = False,
+) -> LabelledParts:
+    """Labelled inputs that are there already, split as `read_labelled` splits those of a file.
+
+    Example:
+        >>> parts = split_labelled("parity", [str(k) for k in range(100)], ["odd" if k % 2 else "even" for k in range(100)])
+        >>> parts.kind, len(parts.learnt) + len(parts.validation) + len(parts.test), parts.test.labels[:2]
+        ('text', 100, ['odd', 'odd'])
+    """
+    read = Labelled(name, list(inputs), list(labels), list(range(1, len(inputs) + 1)), "row", channels)
+    return _parted(name, {"train": read}, held_out, number, [])
+
+
+def read_inputs(
+    path: Path, *, text: str = "", label: str = "", encoding: str = "utf-8", known: Collection[str] = ()
+) -> Labelled:
+    """All inputs of one file, none left out, with their labels where there are such, else with empty ones.
+
+    Of what brings its split (a folder, arrays), those to measure on. In a file of plain lines a line is a text, unless every
+    one of them begins with one of the `known` labels.
+    """
+    read = _read(path, text, label, encoding)[0] if path.is_dir() else _file(path, text, label, encoding, known)
+    found = read.get("test", read["train"])
+    if not len(found):
+        raise DataError(f"{path}: nothing in it; wanted at least one text or series")
+    return found
+
+
+def _read(path: Path, text: str, label: str, encoding: str) -> tuple[dict[str, Labelled], list[str]]:
+    """What there is of each part."""
+    if not path.is_dir():
+        found = _beside(path)
+        if len(found) == 1:
+            return _file(path, text, label, encoding), []
+        others = [file.name for part, file in found.items() if part != "train"]
+        return _files(found, text, label, encoding), [f"{path.name}: {', '.join(others)} beside it is read, too"]
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    learning = [entry for entry in entries if WORDS["train"].search(entry.name) and (entry.is_dir() or _readable(entry))]
+    if any(entry.is_dir() and not any(word.search(entry.name) for word in WORDS.values()) for entry in entries):
+        learning = [entry for entry in learning if not entry.is_dir()]  # bus, car, train are classes
+    if len(learning) > 1:
+        names = ", ".join(entry.name for entry in learning[:5])
+        raise DataError(f"{path}: {len(learning)} to learn from: {names}{' ...' * (len(learning) > 5)}; wanted one: name it")
+    if learning:
+        return _files(_beside(learning[0]), text, label, encoding), []
+    return {"train": _classes(path, encoding)}, []
+
+
+def _files(found: Mapping[str, Path], text: str, label: str, encoding: str) -> dict[str, Labelled]:
+    return {
+        part: _classes(file, encoding) if file.is_dir() else _file(file, text, label, encoding)["train"]
+        for part, file in found.items()
+    }
+
+
+def _beside(path: Path) -> dict[str, Path]:
+    """The part that a file or folder is, and what differs from its name in the word of the part alone."""
+    if not WORDS["train"].search(path.name) or not path.parent.is_dir():
+        return {"train": path}
+    stem = WORDS["train"].sub("", bare(path.name))
+    found = {"train": path}
+    for part in ("validation", "test"):
+        for entry in sorted(path.parent.iterdir()):
+            if WORDS[part].search(entry.name) and WORDS[part].sub("", bare(entry.name)).lower() == stem.lower():
+                found.setdefault(part, entry)
+    return found
+
+
+def _readable(file: Path) -> bool:
+    """Whether a name is one of data rather than of what stands beside it."""
+    return _suffix(file) not in OTHERS
+
+
+def _file(path: Path, text: str, label: str, encoding: str, known: Collection[str] | None = None) -> dict[str, Labelled]:
+    """One file by its kind; one of arrays may hold several parts."""
+    suffix = _suffix(path)
+    if suffix in OTHERS:
+        raise DataError(f"{path}: of a kind that is not read; wanted {', '.join(KINDS)}, or plain lines")
+    if suffix == ".npz":
+        return read_arrays(path)
+    if suffix == ".ts":
+        return {"train": read_ts(path, encoding)}
+    if suffix in {".jsonl", ".ndjson"}:
+        return {"train": read_objects(path, text, label, encoding)}
+    if suffix in COLUMNS:
+        return {"train": read_columns(path, text, label, encoding)}
+    first = next((line for line in as_written(path, encoding).split("\n") if line.strip()), "")
+    if suffix in FASTA or first.startswith(">"):
+        return {"train": read_fasta(path, _table(path, label, encoding), encoding)}
+    if "\t" in first and MARK not in first:
+        return {"train": read_columns(path, text, label, encoding)}
+    return {"train": read_plain(path, label, encoding, known)}
+
+
+def _table(path: Path, label: str, encoding: str) -> dict[str, str] | None:
+    """The labels of sequences by name, from a file of two columns."""
+    if not label:
+        return None
+    file = next((found for found in (path.parent / label, Path(label)) if found.is_file()), None)
+    if file is None:
+        raise DataError(f"{path}: label={label}: no such file; wanted a table of two columns, name and label, or no label=")
+    rows = read_columns(file, "1", "2", encoding)
+    return dict(zip(rows.inputs, rows.labels, strict=True))
+
+
+def _classes(path: Path, encoding: str) -> Labelled:
+    """A folder of files for each class, or a file for each class."""
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    folders = [entry for entry in entries if entry.is_dir()]
+    if folders:
+        files = [(folder.name, file) for folder in folders for file in sorted(folder.iterdir()) if file.is_file()]
+        texts = [(label, file) for label, file in files if _suffix(file) == ".txt"]
+        tables = [(label, file) for label, file in files if _suffix(file) in COLUMNS]
+        if texts and tables:
+            raise DataError(f"{path}: {len(texts):,} texts (.txt) and {len(tables):,} series (.csv); wanted files of one kind")
+        if tables:
+            return _tables(path, tables, encoding)
+        inputs = [" ".join(as_written(file, encoding).split()) for _, file in texts]
+        read = Labelled(str(path), inputs, [label for label, _ in texts], list(range(1, len(texts) + 1)), "file")
+    else:
+        lines = [
+            (Path(bare(file.name)).stem, number, line.strip())
+            for file in entries
+            if _suffix(file) == ".txt"
+            for number, line in enumerate(as_written(file, encoding).split("\n"), 1)
+            if line.strip()
+        ]
+        read = Labelled(str(path), [line for _, _, line in lines], [label for label, _, _ in lines], [k for _, k, _ in lines])
+    if not len(read):
+        raise DataError(f"{path}: no file to learn from; wanted train.*, a folder for each class, or a .txt for each class")
+    return read
+
+
+def _tables(path: Path, files: Sequence[tuple[str, Path]], encoding: str) -> Labelled:
+    """Series from a file each."""
+    found = [read_steps(file, encoding) for _, file in files]
+    for (_, file), (_, names) in zip(files, found, strict=True):
+        if len(names) != len(found[0][1]):
+            counts = f"{len(names)} channels, {len(found[0][1])} in {files[0][1].name}"
+            raise DataError(f"{file}: {counts}; wanted as many in every file")
+    rows = list(range(1, len(files) + 1))
+    return series(Labelled(str(path), [one for one, _ in found], [label for label, _ in files], rows, "file"), found[0][1])
+
+
+def _suffix(file: Path) -> str:
+    return Path(bare(file.name)).suffix.lower()
+
+
+def _parted(name: str, read: Mapping[str, Labelled], held_out: float, number: bool, notes: list[str]) -> LabelledParts:
+    """The three parts, those that are missing taken from what was to be learnt."""
+    train = read["train"]
+    if not len(train):
+        raise DataError(f"{name}: nothing in it to learn from; wanted a text or a series, and its label, on each line")
+    if not any(train.labels):
+        raise DataError(
+            f"{name}: no label in it; wanted one for each of the {len(train):,}: say label=NAME, of a column or key"
+        )
+    for other in read.values():
+        if other.channels != train.channels:
+            came, wanted = (", ".join(side.channels) or "text" for side in (other, train))
+            raise DataError(f"{other.name}: {came}; wanted {wanted}, as in {train.name}")
+    missing = [part for part in ("test", "validation") if part not in read]
+    train, found_notes = _sound(train, True, number)
+    notes += found_notes
+    parts = dict(read) | dict.fromkeys(("train", *missing), train)
+    if missing:
+        sides = _sides([_share(one) for one in train.inputs], missing, held_out)
+        for part in ("train", *missing):
+            parts[part] = train.take([k for k, side in enumerate(sides) if side == part])
+    for part in ("validation", "test"):
+        if part in read:
+            parts[part], found_notes = _sound(parts[part], False, number)
+            notes += found_notes
+    notes += _strange(parts, number)
+    counts = [len(parts[part]) for part in PARTS]
+    told = "{:,} to learn from, {:,} for looks during training, {:,} to measure on".format(*counts)
+    if counts[0] < 2 or not all(counts):
+        raise DataError(f"{name}: {told}; wanted at least 2, 1 and 1: give more{', or a larger held_out' if missing else ''}")
+    classes = Counter(parts["train"].labels)
+    if len(classes) < 2 and not number:
+        only = next(iter(classes))
+        raise DataError(f"{name}: one class only, {only[:40]!r}; wanted at least two to tell apart")
+    told = f"{'texts' if train.kind == 'text' else 'series'}: {told}"
+    learnt, validation, test = (replace(parts[part], notes=()) for part in PARTS)
+    digest = _fingerprint(read)
+    return LabelledParts(name, train.kind, train.channels, learnt, validation, test, digest, (*notes, told))
+
+
+def _sides(shares: Sequence[float], missing: Sequence[str], held_out: float) -> list[str]:
+    """Which part each input goes to, by where it stands between 0 and 1; no missing part stays without any."""
+    bounds = {"test": (0.0, held_out / 2), "validation": (held_out / 2, held_out)}
+    sides = [next((part for part in missing if bounds[part][0] <= share < bounds[part][1]), "train") for share in shares]
+    for part in missing:
+        free = [share for share, side in zip(shares, sides, strict=True) if side == "train"]
+        if part not in sides and free:
+            sides = [part if share == min(free) else side for share, side in zip(shares, sides, strict=True)]
+    return sides
+
+
+def _sound(read: Labelled, learning: bool, number: bool) -> tuple[Labelled, list[str]]:
+    """Without what cannot be learnt, or measured on; notes of what was left out."""
+    places = range(len(read))
+    unlabelled = [k for k in places if not read.labels[k]]
+    empty = [k for k in places if read.labels[k] and not len(read.inputs[k])]
+    notes = note(read, "without a label", unlabelled, "left out")
+    notes += note(read, "of no length", empty, "left out" if learning else "kept")
+    gone = {*unlabelled, *(empty if learning else ())}
+    kept = read.take([k for k in places if k not in gone])
+    if number:
+        for row, found in zip(kept.rows, kept.labels, strict=True):
+            if not _finite(found):
+                raise DataError(
+                    f"{read.name}, {read.counted} {row}: label {found[:40]!r}; wanted a number, or a task of classes"
+                )
+    return kept, notes
+
+
+def _finite(label: str) -> bool:
+    try:
+        return math.isfinite(float(label))
+    except ValueError:
+        return False
+
+
+def _strange(parts: Mapping[str, Labelled], number: bool) -> list[str]:
+    """Notes of inputs that stand on both sides, of those with several labels, and of classes that were never learnt."""
+    learnt = parts["train"]
+    labels: dict[Any, str] = {}
+    odd = [k for k, one in enumerate(learnt.inputs) if labels.setdefault(_key(one), learnt.labels[k]) != learnt.labels[k]]
+    notes = note(learnt, "there before with another label", odd, "kept")
+    for part in ("validation", "test"):
+        both = [k for k, one in enumerate(parts[part].inputs) if len(one) and _key(one) in labels]
+        notes += note(parts[part], "learnt from, too", both, "kept")
+        if not number:
+            strange = sorted(set(parts[part].labels) - set(learnt.labels))
+            places = [k for k, found in enumerate(parts[part].labels) if found in set(strange)]
+            names = ", ".join(strange[:5]) + " ..." * (len(strange) > 5)
+            notes += note(parts[part], f"of classes that are not learnt, {names}", places, "kept, none can be right")
+    return notes
+
+
+def _key(one: Any) -> Any:
+    return one if isinstance(one, str) else one.tobytes()
+
+
+def _bytes(one: Any) -> bytes:
+    return one.encode("utf-8", "surrogatepass") if isinstance(one, str) else np.ascontiguousarray(one, np.float32).tobytes()
+
+
+def _share(one: Any) -> float:
+    """Where an input stands between 0 and 1, whatever stands around it."""
+    return int.from_bytes(hashlib.sha256(_bytes(one)).digest()[:8]) / 2**64
+
+
+def _fingerprint(read: Mapping[str, Labelled]) -> str:
+    digest = hashlib.sha256()
+    for part, side in read.items():
+        for pieces in ([part, Path(side.name).name, *side.channels], side.inputs, side.labels):
+            digest.update(len(pieces).to_bytes(8, "little"))
+            for piece in pieces:
+                content = _bytes(piece)
+                digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()

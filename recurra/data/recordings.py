@@ -1,0 +1,387 @@
+"""Recordings and what is said in them: folders, tables of paths and texts, archives; their split, or an honest one."""
+
+import hashlib
+import io
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from recurra import store
+from recurra.data.audio import AUDIO
+from recurra.data.pairs import PARTS
+from recurra.data.sides import Sides, read_sides
+from recurra.errors import DataError, UsageError
+
+__all__ = [
+    "Place",
+    "RecordingParts",
+    "Recordings",
+    "archive_names",
+    "contents",
+    "find_recordings",
+    "read_recordings",
+    "split_recordings",
+]
+
+TABLES = (".tsv", ".csv", ".jsonl", ".ndjson")
+ARCHIVES = (".tar", ".tar.gz", ".tgz")
+BYTES = 1_000_000_000  # of a member of an archive, which is held whole
+TEXT = 1_000_000  # bytes of a transcript
+
+
+class Place(NamedTuple):
+    """Where a recording lies: a file, or a member of an archive."""
+
+    file: Path
+    member: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.member}" if self.member else str(self.file)
+
+    @property
+    def stem(self) -> str:
+        """The name without folders and ending."""
+        return PurePosixPath(self.member or self.file.as_posix()).stem
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Recordings and their texts side by side.
+
+    Attributes:
+        name: where they were read.
+        places: where each lies.
+        texts: what is said in each; empty where nobody knows.
+        groups: who says it, or what else stays together where parts are made; empty where nobody knows.
+        lines: of the table, counted from 1; of a folder, which file it is.
+        counted: what `lines` counts.
+    """
+
+    name: str
+    places: list[Place]
+    texts: list[str]
+    groups: list[str]
+    lines: list[int]
+    counted: str = "recording"
+    notes: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def take(self, places: Sequence[int]) -> "Recordings":
+        """Some of them, in the order that is asked for."""
+        rows = [self.places[k] for k in places]
+        texts, groups = ([side[k] for k in places] for side in (self.texts, self.groups))
+        return replace(self, places=rows, texts=texts, groups=groups, lines=[self.lines[k] for k in places])
+
+
+@dataclass(frozen=True)
+class RecordingParts:
+    """Recordings in three parts.
+
+    Attributes:
+        name: where they were read.
+        learnt: to learn from.
+        validation: for looks during training.
+        test: to measure at the end.
+        fingerprint: SHA-256 over names, texts and what is in the files, before the split.
+        notes: what was understood, left out, and found strange.
+    """
+
+    name: str
+    learnt: Recordings
+    validation: Recordings
+    test: Recordings
+    fingerprint: str
+    notes: tuple[str, ...]
+
+
+def read_recordings(
+    path: Path, audio: str = "path", text: str = "text", group: str = "", *, encoding: str = "utf-8", held_out: float = 0.1
+) -> RecordingParts:
+    """Recordings and texts in parts.
+
+    What `path` may be:
+
+    - a table ``.tsv``, ``.csv``, ``.jsonl``: `audio` and `text` are its columns or keys, by name or by number from 1, and
+      `group` one more. Paths are those from the table's folder; what is not there is looked for by its name alone, among all
+      files and archives of that folder;
+    - a folder with ``transcripts.tsv`` or another table; or with tables whose names begin with ``train``; ``val``, ``valid``,
+      ``validation`` or ``dev``; ``test``: then these are the parts;
+    - a folder, or an archive ``.tar``, ``.tar.gz``, where the text of ``name.wav`` is in ``name.txt``; if it has folders
+      ``train``, ``dev``, ``test``, these are the parts.
+
+    A part that is not there is taken from what was to be learnt, half of `held_out` each, at least one recording. Which follows
+    from a hash of the names. With a `group`, all of a group stand on one side: whole groups are taken, at least one.
+    Recordings with an empty text are left out.
+
+    Raises:
+        DataError: nothing of the kind, a recording that is not there, too few.
+        UsageError: a `held_out` that is no share.
+    """
+    if not 0 < held_out < 1:
+        raise UsageError(f"held_out={held_out}: wanted a share above 0 and below 1")
+    read = {part: found for part, found in _parts(path, audio, text, group, encoding).items() if len(found)}
+    if "train" not in read:
+        wanted = "recordings with texts, such as a.wav and a.txt, or a table of both"
+        raise DataError(f"{path}: nothing to learn from; wanted {wanted}")
+    return _parted(str(path), read, _fingerprint(read.values()), held_out, grouped=bool(group))
+
+
+def split_recordings(whole: Recordings, fingerprint: str, *, held_out: float = 0.1) -> RecordingParts:
+    """Recordings that are there already, split as `read_recordings` splits those of a folder without parts.
+
+    Example:
+        >>> places = [Place(Path(f"{k}.wav")) for k in range(40)]
+        >>> parts = split_recordings(Recordings("forty", places, ["yes"] * 40, [""] * 40, list(range(40))), "", held_out=0.2)
+        >>> len(parts.learnt), len(parts.validation), len(parts.test)
+        (32, 4, 4)
+    """
+    return _parted(whole.name, {"train": whole}, fingerprint, held_out, grouped=False)
+
+
+def _parted(name: str, read: dict[str, Recordings], fingerprint: str, held_out: float, *, grouped: bool) -> RecordingParts:
+    """The three parts, those that are missing taken from what was to be learnt."""
+    notes = [note for found in read.values() for note in found.notes]
+    for part, found in read.items():
+        silent = [k for k, said in enumerate(found.texts) if not said]
+        if silent:
+            first = f"the first in {found.counted} {found.lines[silent[0]]}"
+            notes.append(f"{Path(found.name).name}: {len(silent):,} recordings without a text ({first}): left out")
+        read[part] = found.take([k for k, said in enumerate(found.texts) if said])
+    whole = read["train"]
+    missing = [part for part in ("test", "validation") if part not in read]
+    if missing:
+        own = [place.member or place.file.name for place in whole.places]
+        for part, places in _split(whole.groups if grouped else own, missing, held_out).items():
+            read[part] = whole.take(places)
+    counts = [len(read[part]) for part in PARTS]
+    told = "recordings: {:,} to learn from, {:,} for looks during training, {:,} to measure on".format(*counts)
+    if counts[0] < 2 or not all(counts):
+        of = f" of {len(set(whole.groups)):,} groups" if grouped else ""
+        raise DataError(f"{name}: {told}{of}; wanted at least 2, 1 and 1: give more recordings")
+    return RecordingParts(name, read["train"], read["validation"], read["test"], fingerprint, (*notes, told))
+
+
+def find_recordings(path: Path, audio: str = "path", text: str = "text", *, encoding: str = "utf-8") -> Recordings:
+    """All recordings of a file of sound, an archive, a table, or a folder and those below it, with the texts that there are."""
+    if path.suffix.lower() in TABLES:
+        return _table(path, audio, text, "", encoding, {})
+    if not path.is_dir() and not _is_archive(path):
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder")
+        return Recordings(str(path), [Place(path)], [_beside(path, encoding)], [""], [1])
+    found = _beside_each_other(path, _index(path), encoding, texts_needed=False)
+    if not len(found):
+        raise DataError(f"{path}: no file of sound in it; wanted .wav, .flac, .ogg, .mp3 or their like")
+    return found
+
+
+def contents(places: Sequence[Place]) -> Iterator[tuple[int, Path | bytes]]:
+    """Which of the places each is, and its file, or what is in it where it lies in an archive, which is read once in its order.
+
+    Raises:
+        DataError: an archive that cannot be read, or with a member above a gigabyte.
+    """
+    members: dict[Path, dict[str, list[int]]] = {}
+    for k, place in enumerate(places):
+        if place.member:
+            members.setdefault(place.file, {}).setdefault(place.member, []).append(k)
+        else:
+            yield k, place.file
+    for file, wanted in members.items():
+        for name, content in _members(file, wanted.keys()):
+            for k in wanted[name]:
+                yield k, content
+
+
+def _parts(path: Path, audio: str, text: str, group: str, encoding: str) -> dict[str, Recordings]:
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if path.suffix.lower() in TABLES:
+        return {"train": _table(path, audio, text, group, encoding, {})}
+    if not path.is_dir() and not _is_archive(path):
+        raise DataError(f"{path}: wanted a table of paths and texts (.tsv, .csv, .jsonl), a folder of recordings, or a .tar.gz")
+    index = _index(path)
+    if path.is_dir():
+        tables = sorted(file for file in path.iterdir() if file.suffix.lower() in TABLES and file.is_file())
+        parts = {part: [file for file in tables if name.match(file.name)] for part, name in PARTS.items()}
+        if not parts["train"] and tables:
+            named = [file for file in tables if file.stem.lower() == "transcripts"]
+            parts = {"train": named or tables}
+        if parts["train"]:
+            read = {part: _table(files[0], audio, text, group, encoding, index) for part, files in parts.items() if files}
+            ignored = [file.name for files in parts.values() for file in files[1:]]
+            note = (f"not read: {', '.join(ignored)}",) if ignored else ()
+            return read | {"train": replace(read["train"], notes=(*read["train"].notes, *note))}
+    if group:
+        raise UsageError(f"group={group}: {path} has no table; wanted one with a column of that name")
+    whole = _beside_each_other(path, index, encoding, texts_needed=True)
+    inside = {place: name for name, place in index.items()}
+    parted: dict[str, list[int]] = {part: [] for part in PARTS}
+    for k, place in enumerate(whole.places):
+        folders = PurePosixPath(inside[place]).parts[:-1]
+        part = next((part for part, name in PARTS.items() if any(name.fullmatch(folder) for folder in folders)), "")
+        parted.setdefault(part, []).append(k)
+    if not parted["train"]:  # no folders of parts
+        return {"train": whole}
+    stray = (f"{len(parted['']):,} recordings outside of train, dev and test: left out",) if parted.get("") else ()
+    read = {part: whole.take(places) for part, places in parted.items() if part}
+    return read | {"train": replace(read["train"], notes=(*whole.notes, *stray))}
+
+
+def _table(path: Path, audio: str, text: str, group: str, encoding: str, index: Mapping[str, Place]) -> Recordings:
+    rows = read_sides(path, audio, text, encoding)
+    groups = _groups(read_sides(path, audio, group, encoding), group) if group else [""] * len(rows)
+    places, by_name = list[Place](), dict[str, list[Place]]()
+    for line, told in zip(rows.lines, rows.sources, strict=True):
+        file = path.parent / told
+        if told and file.is_file():
+            places.append(Place(file))
+            continue
+        if not by_name:
+            index = index or _index(path.parent)
+            for name, place in index.items():
+                by_name.setdefault(PurePosixPath(name).name, []).append(place)
+        found = [index[told]] if told in index else by_name.get(PurePosixPath(told).name, [])
+        if len(found) != 1:
+            many = f"{len(found)} files of this name, {found[0]} and {found[1]}" if found else "no such file"
+            raise DataError(f"{path}, line {line}: {told or 'no path'}: {many}; wanted the path from {path.parent}")
+        places.append(found[0])
+    return Recordings(str(path), places, rows.targets, groups, rows.lines, "line", rows.notes)
+
+
+def _groups(rows: Sides, group: str) -> list[str]:
+    for line, told in zip(rows.lines, rows.targets, strict=True):
+        if not told:
+            raise DataError(f"{rows.name}, line {line}: no {group}; wanted one for each recording")
+    return rows.targets
+
+
+def _beside_each_other(path: Path, index: Mapping[str, Place], encoding: str, *, texts_needed: bool) -> Recordings:
+    """Recordings whose texts have the same names."""
+    sounds = {name: place for name, place in sorted(index.items()) if PurePosixPath(name).suffix.lower() in AUDIO}
+    stems = {str(PurePosixPath(name).with_suffix(".txt")): k for k, name in enumerate(sounds)}
+    texts = [""] * len(sounds)
+    wanted = [(stems[name], place) for name, place in index.items() if name in stems]
+    for k, content in contents([place for _, place in wanted]):
+        texts[wanted[k][0]] = _text(wanted[k][1], content, encoding)
+    if texts_needed and sounds and not wanted:
+        asked = "a.txt beside a.wav, or transcripts.tsv with paths and texts"
+        raise DataError(f"{path}: {len(sounds):,} recordings and no texts; wanted {asked}")
+    return Recordings(str(path), list(sounds.values()), texts, [""] * len(sounds), list(range(1, len(sounds) + 1)))
+
+
+def _beside(path: Path, encoding: str) -> str:
+    file = path.with_suffix(".txt")
+    return _text(Place(file), file, encoding) if file.is_file() else ""
+
+
+def _text(place: Place, content: Path | bytes, encoding: str) -> str:
+    if isinstance(content, Path):
+        if content.stat().st_size > TEXT:
+            raise DataError(f"{content}: {content.stat().st_size:,} bytes; wanted what is said in one recording")
+        content = content.read_bytes()
+    try:
+        return " ".join(content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding).split())
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{place}: 0x{content[error.start]:02x} is not {encoding}; say encoding=latin-1, or what it is"
+        ) from None
+    except LookupError:
+        raise DataError(f"{place}: encoding={encoding}: no such encoding") from None
+
+
+def _index(path: Path) -> dict[str, Place]:
+    """All files below a folder, archives among them as if they were folders, or all members of an archive, by their names."""
+    if not path.is_dir():
+        return {name: Place(path, name) for name in archive_names(path)}
+    index: dict[str, Place] = {}
+    for file in sorted(path.rglob("*")):
+        below = file.relative_to(path)
+        if not file.is_file() or any(part.startswith(".") for part in below.parts):
+            continue
+        if _is_archive(file):
+            index |= {name: Place(file, name) for name in archive_names(file)}
+        else:
+            index[below.as_posix()] = Place(file)
+    return index
+
+
+def _is_archive(path: Path) -> bool:
+    return path.name.lower().endswith(ARCHIVES)
+
+
+def archive_names(file: Path) -> list[str]:
+    """The members of an archive that are files."""
+    with _archive(file) as archive:
+        return [member.name for member in archive if member.isfile()]
+
+
+def _members(file: Path, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    left = set(wanted)
+    with _archive(file) as archive:
+        for member in archive:
+            if member.isfile() and member.name in left:
+                if member.size > BYTES:
+                    raise DataError(f"{file}:{member.name}: {member.size:,} bytes; wanted at most {BYTES:,} in an archive")
+                content = archive.extractfile(member)
+                assert content is not None
+                left.remove(member.name)
+                yield member.name, content.read()
+            if not left:
+                return
+    if left:
+        raise DataError(f"{file}: no {min(left)} in it any more")
+
+
+@contextmanager
+def _archive(file: Path) -> Iterator[tarfile.TarFile]:
+    """An archive whose members come one after the other; nothing of it is written anywhere."""
+    try:
+        with file.open("rb") as raw, tarfile.open(fileobj=io.BufferedReader(raw), mode="r|*") as archive:
+            yield archive
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DataError(f"{file}: no archive that can be read ({reason}); wanted .tar or .tar.gz, whole") from None
+
+
+def _split(groups: Sequence[str], missing: Sequence[str], held_out: float) -> dict[str, list[int]]:
+    """Places of the missing parts and of the rest, whole groups in the order of the hash of their names."""
+    order = sorted(set(groups), key=lambda name: hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest())
+    counts = Counter(groups)
+    chosen: dict[str, str] = {}
+    most = held_out / 2 * len(groups)
+    for part in missing:
+        size = 0
+        for name in order:
+            if name not in chosen and (not size or size + counts[name] <= most):
+                chosen[name] = part
+                size += counts[name]
+    return {part: [k for k, name in enumerate(groups) if chosen.get(name, "train") == part] for part in ("train", *missing)}
+
+
+def _fingerprint(read: Iterable[Recordings]) -> str:
+    """Over names and texts, and each file once, an archive as it is."""
+    digest, known = hashlib.sha256(), dict[Path, str]()
+    for found in read:
+        digest.update(f"{len(found)}\n".encode())
+        for place, *told in zip(found.places, found.texts, found.groups, strict=True):
+            if place.file not in known:
+                known[place.file] = _hashed(place.file)
+            for part in (place.member or place.file.name, *told, known[place.file]):
+                content = part.encode("utf-8", "surrogateescape")
+                digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()
+
+
+def _hashed(file: Path) -> str:
+    try:
+        return store.sha256(file)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None

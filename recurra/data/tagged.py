@@ -1,0 +1,192 @@
+"""Sentences whose words have tags, from CoNLL files or JSON lines: parts to learn from, to look at and to measure on."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recurra.data.conll import read_conll
+from recurra.data.corpus import as_written
+from recurra.data.sentences import Sentence, read_spans
+from recurra.errors import DataError, UsageError
+
+__all__ = ["Tagged", "TaggedParts", "read_tagged", "read_tagged_parts", "split_tagged"]
+
+PARTS = {
+    part: re.compile(rf"(?<![a-z])({names})(?![a-z])", re.IGNORECASE)
+    for part, names in {"train": "train", "validation": "testa|val|valid|validation|dev", "test": "testb|test"}.items()
+}
+LINES = {"jsonl", "ndjson"}
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """Sentences of one file.
+
+    Attributes:
+        name: where they were read.
+        sentences: each with its words and entities.
+        scheme: of the tags there were, one of ``SCHEMES``; ``"spans"`` where there were none.
+        notes: what was understood about the file.
+    """
+
+    name: str
+    sentences: list[Sentence]
+    scheme: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def take(self, places: Iterable[int]) -> "Tagged":
+        """Some of the sentences, in the order that is asked for."""
+        return replace(self, sentences=[self.sentences[k] for k in places])
+
+    @property
+    def labels(self) -> list[str]:
+        """Of its entities, in order of the alphabet."""
+        return sorted({entity.label for sentence in self.sentences for entity in sentence.entities})
+
+
+@dataclass(frozen=True)
+class TaggedParts:
+    """Sentences in three parts.
+
+    Attributes:
+        name: where they were read.
+        learnt: to learn from.
+        validation: for looks during training.
+        test: to measure at the end.
+        fingerprint: SHA-256 over all that was read, before the split.
+        notes: what was understood, left out, and found strange.
+    """
+
+    name: str
+    learnt: Tagged
+    validation: Tagged
+    test: Tagged
+    fingerprint: str
+    notes: tuple[str, ...]
+
+
+def read_tagged(
+    path: Path, *, token: int = 0, tag: int = 0, text: str = "text", spans: str = "spans", encoding: str = "utf-8"
+) -> Tagged:
+    """All sentences of one file: ``.jsonl`` or ``.ndjson`` as `read_spans` reads it, any other as `read_conll` does.
+
+    Raises:
+        DataError: a file that cannot be read so, with the line; no sentence.
+    """
+    kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
+    content = as_written(path, encoding)
+    lines = content.split("\n") if "\n" in content else content.split("\r")
+    scheme = "spans"
+    if kind in LINES:
+        sentences, notes = read_spans(path, lines, text, spans)
+    else:
+        sentences, scheme, notes = read_conll(path, lines, token, tag)
+    if not sentences:
+        raise DataError(f"{path}: no sentence in it; wanted a word and its tag on each line, and an empty line behind each")
+    return Tagged(str(path), sentences, scheme, tuple(notes))
+
+
+def read_tagged_parts(
+    path: Path,
+    *,
+    token: int = 0,
+    tag: int = 0,
+    text: str = "text",
+    spans: str = "spans",
+    encoding: str = "utf-8",
+    held_out: float = 0.2,
+) -> TaggedParts:
+    """Sentences from a file (see `read_tagged`), or from a folder that brings its split.
+
+    Of a folder the parts are files in whose names stands, with no letter before or behind it, ``train``; ``dev``, ``testa``,
+    ``val``, ``valid`` or ``validation``; ``test`` or ``testb``. Of several the first by name is read.
+
+    A part that is not there is taken from what was to be learnt, as `split_tagged` does.
+
+    Raises:
+        DataError: a file that cannot be read, a folder without a file to learn from, too few sentences, no entity to learn.
+    """
+    files = _folder(path) if path.is_dir() else {"train": [path]}
+    how = {"token": token, "tag": tag}
+    read = {
+        part: read_tagged(found[0], **how, text=text, spans=spans, encoding=encoding) for part, found in files.items() if found
+    }
+    notes = [note for tagged in read.values() for note in tagged.notes]
+    several = [[file.name for file in found] for found in files.values() if len(found) > 1]
+    notes += [f"{first} is read; not {', '.join(others)}" for first, *others in several]
+    return _parted(str(path), read, held_out, notes)
+
+
+def split_tagged(whole: Tagged, *, held_out: float = 0.2) -> TaggedParts:
+    """Sentences that are there already in parts: half of `held_out` for looks, half to measure on.
+
+    Which sentences follows from a hash of their words, so that equal ones stand on one side, and more of them move none.
+
+    Example:
+        >>> from recurra.data import notices
+        >>> parts = split_tagged(notices())
+        >>> len(parts.learnt), len(parts.validation), len(parts.test)
+        (2402, 294, 304)
+    """
+    return _parted(whole.name, {"train": whole}, held_out, list(whole.notes))
+
+
+def _parted(name: str, read: Mapping[str, Tagged], held_out: float, notes: list[str]) -> TaggedParts:
+    if not 0 < held_out < 1:
+        raise UsageError(f"held_out={held_out}: wanted a share above 0 and below 1")
+    digest = _fingerprint(read.values())
+    parts = dict.fromkeys(PARTS, read["train"]) | dict(read)
+    missing = [part for part in ("test", "validation") if part not in read]
+    if missing:
+        shares = [_share(sentence.words) for sentence in read["train"].sentences]
+        bounds = {"test": (0.0, held_out / 2), "validation": (held_out / 2, held_out)}
+        sides = [next((part for part in missing if bounds[part][0] <= share < bounds[part][1]), "train") for share in shares]
+        for part in ("train", *missing):
+            parts[part] = read["train"].take(k for k, side in enumerate(sides) if side == part)
+    for part in ("validation", "test"):
+        strange = sorted(set(parts[part].labels) - set(parts["train"].labels))
+        if strange:
+            where = Path(parts[part].name).name
+            notes.append(f"{where}: entities with labels that are not learnt: {', '.join(strange)}; none of them can be found")
+    counts = [len(parts[part]) for part in PARTS]
+    told = "sentences: {:,} to learn from, {:,} for looks during training, {:,} to measure on".format(*counts)
+    if counts[0] < 2 or not all(counts):
+        more = f"give more sentences{', or a larger held_out' if missing else ''}"
+        raise DataError(f"{name}: {told}; wanted at least 2, 1 and 1: {more}")
+    labels = parts["train"].labels
+    if not labels:
+        raise DataError(f"{name}: no entity in what is to be learnt, every tag is O; wanted some")
+    told += f"; {len(labels):,} labels: {', '.join(labels[:20])}{', ...' if len(labels) > 20 else ''}"
+    return TaggedParts(name, parts["train"], parts["validation"], parts["test"], digest, (*notes, told))
+
+
+def _folder(path: Path) -> dict[str, list[Path]]:
+    """The files of each part."""
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    found = {part: [file for file in files if names.search(file.name)] for part, names in PARTS.items()}
+    if not found["train"]:
+        there = ", ".join(file.name for file in files[:5]) or "no file"
+        raise DataError(f"{path}: no file with train in its name; there is {there}: name a file instead")
+    return found
+
+
+def _share(words: Sequence[str]) -> float:
+    """Where a sentence stands between 0 and 1, whatever stands around it."""
+    digest = hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass"))
+    return int.from_bytes(digest.digest()[:8]) / 2**64
+
+
+def _fingerprint(read: Iterable[Tagged]) -> str:
+    digest = hashlib.sha256()
+    for tagged in read:
+        digest.update(f"{Path(tagged.name).name}\n{len(tagged)}\n".encode("utf-8", "surrogatepass"))
+        for sentence in tagged.sentences:
+            for part in ("\n".join(sentence.words), repr(sentence.places), repr([tuple(one) for one in sentence.entities])):
+                data = part.encode("utf-8", "surrogatepass")
+                digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()

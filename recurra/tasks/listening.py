@@ -1,0 +1,75 @@
+"""A run that writes down what it hears, or sees, while that comes."""
+
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recurra.decode import Prefixes, said
+from recurra.errors import UsageError
+from recurra.tasks import recipes, transcripts
+from recurra.tasks.options import TranscriptPrediction
+from recurra.tasks.searching import search
+
+__all__ = ["Stream"]
+
+
+@final
+class Stream:
+    """What a run writes while its input comes in chunks: in the end what it writes of the whole.
+
+    Args:
+        whole: a trained run whose network reads in one direction.
+        how: the search.
+
+    Raises:
+        UsageError: a network that reads whole sequences only.
+    """
+
+    def __init__(self, whole: transcripts.Opened, how: TranscriptPrediction) -> None:
+        options, model, symbols = whole
+        if not model.streams:
+            reason = "model=transformer" if options.model == "transformer" else "bidirectional=true"
+            raise UsageError(
+                f"{reason}: the run reads whole sequences; train one with bidirectional=false to hear it as it comes"
+            )
+        self.model, self.symbols, self.search = (
+            recipes.held(model, how.weights),
+            symbols,
+            search(how, options, symbols),
+        )
+        self.device = next(model.parameters()).device
+        self._state: Any = self.model.initial(1)
+        self._last: Tensor | None = None
+        self._numbers = list[int]()
+        self._prefixes: Prefixes | None = None if self.search is None else self.search.begin()
+
+    @torch.no_grad()
+    def feed(self, steps: NDArray[Any]) -> str:
+        """Hear the next steps (T, C), and give back the text as it now seems."""
+        if len(steps):
+            x = torch.as_tensor(np.asarray(steps, np.float32), device=self.device)[None]
+            frames, self._state = self.model.chunk(x, self._state)
+            frames = transcripts.sayable(frames.cpu())
+            if self.search is None:
+                [new], self._last = said(frames, last=self._last)
+                self._numbers += new
+            else:
+                assert self._prefixes is not None
+                self._prefixes = self.search.read(self._prefixes, frames[0])
+        return self.text
+
+    @property
+    def text(self) -> str:
+        """The text so far, as if nothing followed."""
+        if self.search is None:
+            return self.symbols.decode(self._numbers)
+        assert self._prefixes is not None
+        return self.symbols.decode(self.search.end(self._prefixes)[0].symbols)
+
+    @property
+    def certain(self) -> str:
+        """How the text begins, whatever follows."""
+        return self.symbols.decode(self._numbers if self._prefixes is None else list(self._prefixes.certain))

@@ -1,0 +1,79 @@
+"""Options of the tasks that write down what a sequence says."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from recurra.errors import UsageError
+from recurra.tasks.options.options import GROUPS, Options, TaskOptions
+
+__all__ = ["TranscriptOptions", "TranscriptPrediction"]
+
+
+class TranscriptOptions(TaskOptions):
+    """Base of the options of tasks that learn from sequences and texts, which no one has aligned: `read` and its kin."""
+
+    not_searched: ClassVar[frozenset[str]] = frozenset(
+        {"held_out", "unit", "vocabulary", "language", "language_weight", "bonus"}
+    )
+    headings: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+        {
+            "Network": ("model", "bidirectional", "heads"),
+            "Language model": ("language", "language_weight", "bonus"),
+            **GROUPS,
+        }
+    )
+
+    # what is common to all tasks, with other defaults
+    cell: str = Field("lstm", description="the recurrent cell; recurra cells lists them")
+    hidden: int = Field(256, ge=2, le=100_000, description="units of each layer, both directions together")
+    layers: int = Field(2, ge=1, le=1000, description="recurrent layers, or blocks of a Transformer, on top of each other")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations set to zero, in training")
+    batch: int = Field(32, ge=1, description="sequences learnt from at a time, at most")
+    epochs: float = Field(30, gt=0, le=1_000_000, description="passes over the learning part")
+    lr: float = Field(0.002, gt=0, le=1000, description="highest learning rate")
+
+    # the data
+    encoding: str = Field("utf-8", description="of the text files")
+    held_out: float = Field(
+        0.1, gt=0, lt=1, description="share of the data that is not learnt from, where they bring no such part"
+    )
+    unit: Literal["character", "word", "subword", "unigram"] = Field("character", description="what a symbol is")
+    vocabulary: int = Field(1000, ge=300, le=1_000_000, description="most words or subwords to know; characters are all known")
+    tokens: int = Field(8000, ge=1, description="steps and symbols of a batch, padding included, at most")
+
+    # the network
+    model: Literal["recurrent", "transformer"] = Field("recurrent", description="what reads")
+    bidirectional: bool = Field(True, description="read from both ends; without it, in chunks as they come")
+    heads: int = Field(4, ge=1, le=1000, description="of a transformer's attention")
+
+    # what judges beside it
+    language: str = Field("", description="run of the task text, of characters or words, that judges what is written")
+    language_weight: float = Field(0.5, ge=0, le=100, description="of that run's log-probabilities")
+    bonus: float = Field(0.0, ge=-100, le=100, description="added for each symbol, or word, that the run judges")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "TranscriptOptions":
+        if self.bidirectional and self.model == "recurrent" and self.hidden % 2:
+            raise UsageError(f"hidden={self.hidden}: wanted an even number, half for each direction; or bidirectional=false")
+        return self
+
+
+class TranscriptPrediction(Options):
+    """How to find what sequences say.
+
+    Example:
+        >>> TranscriptPrediction.parse(["beam=1"]).beam
+        1
+    """
+
+    beam: int = Field(16, ge=1, le=10_000, description="prefixes followed side by side; 1 is greedy")
+    best: int = Field(1, ge=1, le=10_000, description="texts to write for each input, at most beam")
+    language: str = Field("", description="run of the task text that judges; empty takes that of training, none does without")
+    language_weight: float = Field(0.0, ge=0, le=100, description="of its log-probabilities; 0 takes that of training")
+    bonus: float = Field(0.0, ge=-100, le=100, description="for each symbol, or word, that it judges; 0 takes that of training")
+    weights: Literal["full", "bfloat16", "int8"] = Field(
+        "full", description="recurrent matrices, as they are or in fewer bytes"
+    )
