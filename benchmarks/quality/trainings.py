@@ -119,12 +119,11 @@ def keep(name: str, facts: Mapping[str, Any], found: Mapping[str, Any], order: I
 
 
 def ran_on(result: Mapping[str, Any]) -> str:
-    """The command, and the machine that it ran on."""
+    """The command, the machine that it ran on, and, where results say ``beside``, that it was not quiet there."""
     where = result["machine"]
-    return (
-        f"`{result['command']}`: on {where['cores']} cores of {where['processor']}, {where['threads']} thread(s), torch "
-        f"{where['torch']}."
-    )
+    told = f"`{result['command']}`: on {where['cores']} cores of {where['processor']}, {where['threads']} thread(s), torch "
+    beside = " Other work ran beside, so that minutes are upper bounds." if result.get("beside") else ""
+    return f"{told}{where['torch']}.{beside}"
 
 
 def naive(metric: Mapping[str, Any]) -> dict[str, float]:

@@ -63,7 +63,7 @@ TRAIN: list[tuple[list[str], int, str]] = [
     (["good", "encoding=klingon"], 3, "encoding=klingon is unknown"),
     (["short"], 3, "give more text"),
     (["good", "window=5000"], 3, "give more text"),
-    (["good", "held_out=0.0001"], 3, "held_out=0.0001: 1 symbols to measure on"),
+    (["good", "held_out=0.0001"], 3, "held_out=0.0001: 0 symbols to measure on"),
     (["folder"], 3, "folder: no *.txt file in this folder"),
     (["good/below"], 3, "cannot be read"),
     (["good", "hiden=5"], 2, "hiden: no such option of Text; did you mean hidden?"),
