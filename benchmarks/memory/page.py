@@ -74,7 +74,7 @@ def section(result: dict[str, Any], images: Path) -> str:
             lines += [*_told(task, length, runs), "", f"![{task}, {length}, the gradient](images/{name})", ""]
     lines += ["Options beside the defaults (`benchmarks/memory/options.py`):", ""]
     for (task, length, cell), group in groupby(result["runs"], lambda one: (one["task"], one["length"], one["cell"])):
-        words = (f"{name}={value}" for name, value in next(group)["options"].items() if name not in ("cell", "seed"))
+        words = (f"{name}={value}" for name, value in next(group)["options"].items() if name not in ("cell", "seed", "travel"))
         lines.append(f"- {task}, {length}, {cell}: `{' '.join(words)}`")
     lines.append("")
     return "\n".join(lines)
@@ -86,15 +86,15 @@ def _told(task: str, length: int, runs: Runs) -> Iterator[str]:
     yield ""
     for one in runs:
         before, after = (_far(one["travel"][when]) for when in ("before", "after"))
-        yield f"- {one['cell']}: before training {before}; after it {after}."
+        yield f"- {one['cell']}: before training {before}; trained, {after}."
 
 
 def _far(travel: dict[str, Any]) -> str:
     """Where a hundredth is left, or how much at the end."""
     shares = travel["shares"]
     if travel["horizon"] is not None:
-        return f"after {travel['horizon']} steps less than 1 % is left"
-    return f"{shares[-1]:.3g} times as much is left {len(shares) - 1} steps back"
+        return f"less than 1 % is left after {travel['horizon']} steps"
+    return f"{shares[-1]:.3g} times the gradient is left {len(shares) - 1} steps back"
 
 
 def _travels(task: str, length: int, runs: Runs) -> Figure:
@@ -106,7 +106,7 @@ def _travels(task: str, length: int, runs: Runs) -> Figure:
             axes.plot(one["travel"][when]["shares"], linewidth=width, label=name, **_look(number))
     axes.axhline(0.01, color="#555555", linewidth=0.8, linestyle=":", label="1 % left")
     axes.set(yscale="log", ylim=(1e-9, None))
-    axes.legend(fontsize=8, frameon=False)
+    _end(axes)
     return figure
 
 
@@ -123,17 +123,23 @@ def _curves(task: str, length: int, runs: Runs) -> Figure:
         axes.set(ylim=(None, 1.02))
     else:
         axes.set(yscale="log", ylim=(None, 2 * chance))
-    axes.legend(fontsize=8, frameon=False)
+    _end(axes)
     return figure
 
 
 def _panel(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7.6, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(xlabel=x, ylabel=y, xlim=(0, None))
+    axes.set(xlabel=x, ylabel=y)
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _end(axes: Axes) -> None:
+    """What comes once all lines are there."""
+    axes.set(xlim=(0, None))
+    axes.legend(fontsize=8, frameon=False)
 
 
 def _look(number: int) -> dict[str, Any]:
