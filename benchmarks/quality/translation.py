@@ -85,8 +85,8 @@ def section(result: Mapping[str, Any]) -> str:
         f"## {result['title']}",
         "",
         f"{ran_on(result)} Multi30k as it is written, cased: 29,000 pairs learnt from, measured on the 1,000 of "
-        "test_2016_flickr, written by a beam of 5 and greedily; naive are the best two that need no network. Minutes are those of the "
-        f"updates. {signatures}.",
+        "test_2016_flickr, written by a beam of 5 and greedily; naive are the best two that need no network. Minutes are "
+        f"those of the updates. {signatures}.",
         "",
     ]
     whole = [name for name in ("en-de", "de-en") if name in trainings]
