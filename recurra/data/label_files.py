@@ -1,6 +1,5 @@
 """Files that have a text, or a series, and a label in each row: columns, JSON lines, lines that begin with their label."""
 
-import csv
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -10,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.columns import fields, find_columns, lines_of
 from recurra.data.corpus import as_written
 from recurra.data.labels import Labelled, bare
 from recurra.data.time_series_files import ABSENT, label_text, nested, series, values
-from recurra.errors import DataError, UsageError, near_miss
+from recurra.errors import DataError, near_miss
 
 __all__ = ["MARK", "read_columns", "read_objects", "read_plain", "read_steps"]
 
@@ -147,8 +147,8 @@ def read_columns(path: Path, text: str = "", label: str = "", encoding: str = "u
     header, place = first if headed else None, f"{path}, line {rows[0][0]}"
     rows = rows[headed:]
     notes = list[str]()
-    marks = _places(place, header, label or ("".join(_first(first, LABELS)) if headed else ""))
-    texts = _places(place, header, text or ("".join(_first(first, TEXTS)) if headed else ""))
+    marks = _chosen(place, header, label or ("".join(_first(first, LABELS)) if headed else ""))
+    texts = _chosen(place, header, text or ("".join(_first(first, TEXTS)) if headed else ""))
     if not texts and not headed and not marks and len(first) == 2:
         marks, notes = _fewer(rows)
     if not texts:
@@ -238,22 +238,9 @@ def _row(path: Path, number: int, header: list[str], cells: list[str], chosen: l
         raise
 
 
-def _places(place: str, header: list[str] | None, option: str) -> list[int]:
-    """Where the columns of an option stand."""
-    if not option or (header and option in header):
-        return [header.index(option)] if option and header else []
-    found = []
-    for piece in (piece.strip() for piece in option.split(",")):
-        if piece.isdecimal() and int(piece):
-            found.append(int(piece) - 1)
-        elif header and piece in header:
-            found.append(header.index(piece))
-        elif piece.isdecimal() or not piece:
-            raise UsageError(f"{option}: columns are counted from 1; wanted 1,2 or names, for example")
-        else:
-            tail = near_miss(piece, header) if header else "no names stand there; wanted numbers from 1"
-            raise DataError(f"{place}: no column {piece}; {tail}")
-    return found
+def _chosen(place: str, header: list[str] | None, option: str) -> list[int]:
+    """Where the columns of an option stand; nowhere, if it is not given."""
+    return find_columns(place, header, option) if option else []
 
 
 def _rows(path: Path, encoding: str, text: str, label: str) -> Iterator[Row]:
@@ -264,15 +251,7 @@ def _rows(path: Path, encoding: str, text: str, label: str) -> Iterator[Row]:
     first = next((line for line in lines if line.strip()), "")
     names = {*TEXTS, *LABELS, *IDS, *(piece.strip().lower() for option in (text, label) for piece in option.split(","))}
     named = (sign for sign in SEPARATORS if len(first.split(sign)) > 1 and names & _words(first, sign))
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=next(named, ","), strict=True)
-    while True:
-        number = reader.line_num + 1
-        try:
-            yield number, next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DataError(f"{path}, line {number}: {error}; wanted quotes around whole fields, or none") from None
+    yield from fields(path, lines, next(named, ","))
 
 
 def _words(line: str, sign: str) -> set[str]:
@@ -280,5 +259,4 @@ def _words(line: str, sign: str) -> set[str]:
 
 
 def _lines(text: str) -> list[str]:
-    lines = text.split("\n") if "\n" in text else text.split("\r")
-    return [line.removesuffix("\r") for line in (lines[:-1] if not lines[-1] else lines)]
+    return [line.removesuffix("\r") for line in lines_of(text)]

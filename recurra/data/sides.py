@@ -9,8 +9,9 @@ from itertools import chain, dropwhile
 from pathlib import Path
 from typing import Any
 
+from recurra.data.columns import fields, find_columns, lines_of
 from recurra.data.corpus import as_written
-from recurra.errors import DataError, UsageError, near_miss
+from recurra.errors import DataError, UsageError
 
 __all__ = ["Sides", "read_sides"]
 
@@ -77,14 +78,14 @@ def read_sides(path: Path, source: str = "source", target: str = "target", encod
             partner = partner_of(path, stem, other)
             return _parallel(*((path, partner) if side == source else (partner, path)), path, encoding)
     kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
-    lines = _lines(as_written(path, encoding))
+    lines = lines_of(as_written(path, encoding))
     first = next((line for line in lines if line.strip()), "")
     notes: tuple[str, ...] = ()
     if kind in {"jsonl", "ndjson"}:
         rows = _objects(path, lines, _pieces(source), _pieces(target))
     elif kind == "csv":
         sign = next((sign for sign in SEPARATORS if _named(_cells(first, sign), source, target)), ",")
-        rows, notes = _columns(path, _fields(path, lines, sign), source, target)
+        rows, notes = _columns(path, fields(path, lines, sign), source, target)
     elif kind != "tsv" and COMMAND.fullmatch(first):
         rows, notes = _commands(path, lines), ("lines IN: ... OUT: ... as in SCAN: the source is IN, the target OUT",)
     elif kind == "tsv" or "\t" in first:
@@ -125,18 +126,13 @@ def partner_of(path: Path, stem: str, suffix: str) -> Path:
 
 
 def _parallel(source: Path, target: Path, path: Path, encoding: str) -> Sides:
-    sides = [[line.strip() for line in _lines(as_written(file, encoding))] for file in (source, target)]
+    sides = [[line.strip() for line in lines_of(as_written(file, encoding))] for file in (source, target)]
     if len(sides[0]) != len(sides[1]):
         counts = f"{source}: {len(sides[0]):,} lines, {target}: {len(sides[1]):,} lines"
         raise DataError(f"{counts}; wanted as many in both, line by line the same")
     if not sides[0]:
         raise DataError(f"{path}: no pairs in it; wanted a source and a target on each line")
     return Sides(str(path), sides[0], sides[1], list(range(1, len(sides[0]) + 1)))
-
-
-def _lines(text: str) -> list[str]:
-    lines = text.split("\n") if "\n" in text else text.split("\r")
-    return lines[:-1] if not lines[-1] else lines
 
 
 def _pieces(option: str) -> list[str]:
@@ -161,29 +157,12 @@ def _columns(path: Path, rows: Iterator[Row], source: str, target: str) -> tuple
         return iter(()), ()
     header, place = [cell.strip() for cell in first[1]], f"{path}, line {first[0]}"
     if _named(header, source, target):
-        return _joined(path, rows, _places(place, header, source), _places(place, header, target)), ()
+        return _joined(path, rows, find_columns(place, header, source), find_columns(place, header, target)), ()
     note: tuple[str, ...] = ()
     if (source, target) in DEFAULTS:
         note = (f"no column is called {source} or {target}: the first is the {source}, the second the {target}",)
         source, target = "1", "2"
-    return _joined(path, chain([first], rows), _places(place, None, source), _places(place, None, target)), note
-
-
-def _places(place: str, header: list[str] | None, option: str) -> list[int]:
-    if header and option in header:
-        return [header.index(option)]
-    places = []
-    for piece in _pieces(option):
-        if piece.isdecimal() and int(piece):
-            places.append(int(piece) - 1)
-        elif header and piece in header:
-            places.append(header.index(piece))
-        elif piece.isdecimal() or not piece:
-            raise UsageError(f"{option}: columns are counted from 1; wanted 1,2 or names, for example")
-        else:
-            tail = near_miss(piece, header) if header else "no names stand there; wanted numbers from 1"
-            raise DataError(f"{place}: no column {piece}; {tail}")
-    return places
+    return _joined(path, chain([first], rows), find_columns(place, None, source), find_columns(place, None, target)), note
 
 
 def _joined(path: Path, rows: Iterator[Row], source: list[int], target: list[int]) -> Iterator[Pair]:
@@ -207,19 +186,6 @@ def _cells(line: str, separator: str) -> list[str]:
         return next(csv.reader([line], delimiter=separator))
     except csv.Error:
         return []
-
-
-def _fields(path: Path, lines: list[str], separator: str) -> Iterator[Row]:
-    """The fields between separators, quotes around some of them; they may hold line feeds."""
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator, strict=True)
-    while True:
-        number = reader.line_num + 1
-        try:
-            yield number, next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DataError(f"{path}, line {number}: {error}; wanted quotes around whole fields, or none") from None
 
 
 def _commands(path: Path, lines: list[str]) -> Iterator[Pair]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from recurra.data.columns import lines_of
 from recurra.data.conll import read_conll
 from recurra.data.corpus import as_written
 from recurra.data.sentences import Sentence, read_spans
@@ -79,8 +80,7 @@ def read_tagged(
         DataError: a file that cannot be read so, with the line; no sentence.
     """
     kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
-    content = as_written(path, encoding)
-    lines = content.split("\n") if "\n" in content else content.split("\r")
+    lines = lines_of(as_written(path, encoding))
     scheme = "spans"
     if kind in LINES:
         sentences, notes = read_spans(path, lines, text, spans)
