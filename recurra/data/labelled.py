@@ -5,9 +5,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from recurra.data.corpus import as_written
 from recurra.data.fasta import read_fasta
 from recurra.data.label_files import MARK, read_columns, read_objects, read_plain, read_steps
 from recurra.data.labels import Labelled, bare, note
+from recurra.data.parts import Parts, check_share, counted, share, split
 from recurra.data.time_series_files import read_arrays, read_ts, series
-from recurra.errors import DataError, UsageError
+from recurra.errors import DataError
 
 __all__ = ["Labelled", "LabelledParts", "read_inputs", "read_labelled", "split_labelled"]
 
@@ -28,29 +29,8 @@ KINDS = (".txt", ".jsonl", ".ndjson", ".ts", ".npz", *COLUMNS, *FASTA)
 OTHERS = (".arff", ".html", ".json", ".md", ".mat", ".parquet", ".pdf", ".png", ".py", ".xlsx", ".zip")
 
 
-@dataclass(frozen=True)
-class LabelledParts:
-    """Labelled inputs in three parts.
-
-    Attributes:
-        name: where they were read.
-        kind: what the inputs are.
-        channels: the names of the channels of series; none of texts.
-        learnt: to learn from.
-        validation: for looks during training.
-        test: to measure at the end.
-        fingerprint: SHA-256 over all that was read, before the split: it knows nothing of `held_out`.
-        notes: what was understood, left out, and found strange.
-    """
-
-    name: str
-    kind: Literal["text", "series"]
-    channels: tuple[str, ...]
-    learnt: Labelled
-    validation: Labelled
-    test: Labelled
-    fingerprint: str
-    notes: tuple[str, ...]
+LabelledParts = Parts[Labelled]
+"""Labelled inputs in three parts."""
 
 
 def read_labelled(
@@ -89,8 +69,7 @@ def read_labelled(
         DataError: what cannot be read, too few inputs, one class only, or labels that are no numbers where they are wanted.
         UsageError: a `held_out` that is no share.
     """
-    if not 0 < held_out < 1:
-        raise UsageError(f"held_out={held_out}: wanted a share above 0 and below 1")
+    check_share(held_out)
     read, notes = _read(path, text, label, encoding)
     return _parted(
         str(path), read, held_out, number, [*notes, *dict.fromkeys(line for part in read.values() for line in part.notes)]
@@ -270,7 +249,7 @@ def _parted(name: str, read: Mapping[str, Labelled], held_out: float, number: bo
     notes += found_notes
     parts = dict(read) | dict.fromkeys(("train", *missing), train)
     if missing:
-        sides = _sides([_share(one) for one in train.inputs], missing, held_out)
+        sides = _sides([share(_bytes(one)) for one in train.inputs], missing, held_out)
         for part in ("train", *missing):
             parts[part] = train.take([k for k, side in enumerate(sides) if side == part])
     for part in ("validation", "test"):
@@ -278,28 +257,24 @@ def _parted(name: str, read: Mapping[str, Labelled], held_out: float, number: bo
             parts[part], found_notes = _sound(parts[part], False, number)
             notes += found_notes
     notes += _strange(parts, number)
-    counts = [len(parts[part]) for part in PARTS]
-    told = "{:,} to learn from, {:,} for looks during training, {:,} to measure on".format(*counts)
-    if counts[0] < 2 or not all(counts):
-        raise DataError(f"{name}: {told}; wanted at least 2, 1 and 1: give more{', or a larger held_out' if missing else ''}")
+    kind = "texts" if train.kind == "text" else "series"
+    told = counted(name, kind, parts, f"give more{', or a larger held_out' if missing else ''}")
     classes = Counter(parts["train"].labels)
     if len(classes) < 2 and not number:
         only = next(iter(classes))
         raise DataError(f"{name}: one class only, {only[:40]!r}; wanted at least two to tell apart")
-    told = f"{'texts' if train.kind == 'text' else 'series'}: {told}"
     learnt, validation, test = (replace(parts[part], notes=()) for part in PARTS)
     digest = _fingerprint(read)
-    return LabelledParts(name, train.kind, train.channels, learnt, validation, test, digest, (*notes, told))
+    return LabelledParts(name, learnt, validation, test, digest, (*notes, told))
 
 
 def _sides(shares: Sequence[float], missing: Sequence[str], held_out: float) -> list[str]:
     """Which part each input goes to, by where it stands between 0 and 1; no missing part stays without any."""
-    bounds = {"test": (0.0, held_out / 2), "validation": (held_out / 2, held_out)}
-    sides = [next((part for part in missing if bounds[part][0] <= share < bounds[part][1]), "train") for share in shares]
+    sides = split(shares, missing, held_out)
     for part in missing:
-        free = [share for share, side in zip(shares, sides, strict=True) if side == "train"]
+        free = [each for each, side in zip(shares, sides, strict=True) if side == "train"]
         if part not in sides and free:
-            sides = [part if share == min(free) else side for share, side in zip(shares, sides, strict=True)]
+            sides = [part if each == min(free) else side for each, side in zip(shares, sides, strict=True)]
     return sides
 
 
@@ -351,11 +326,6 @@ def _key(one: Any) -> Any:
 
 def _bytes(one: Any) -> bytes:
     return one.encode("utf-8", "surrogatepass") if isinstance(one, str) else np.ascontiguousarray(one, np.float32).tobytes()
-
-
-def _share(one: Any) -> float:
-    """Where an input stands between 0 and 1, whatever stands around it."""
-    return int.from_bytes(hashlib.sha256(_bytes(one)).digest()[:8]) / 2**64
 
 
 def _fingerprint(read: Mapping[str, Labelled]) -> str:

@@ -3,12 +3,12 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from recurra.data.filters import measurable, sound
+from recurra.data.parts import Parts, check_share, counted, share, split
 from recurra.data.sides import KINDS, Sides, differ, partner_of, read_sides, stem_of
-from recurra.errors import DataError, UsageError
+from recurra.errors import DataError
 
 __all__ = ["Pairs", "read_pairs", "split_pairs"]
 
@@ -19,25 +19,8 @@ PARTS = {
 }
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs in three parts.
-
-    Attributes:
-        name: where they were read.
-        learnt: to learn from.
-        validation: for looks during training.
-        test: to measure at the end.
-        fingerprint: SHA-256 over all that was read, before the split: it knows nothing of `held_out`.
-        notes: what was understood, left out, and found strange.
-    """
-
-    name: str
-    learnt: Sides
-    validation: Sides
-    test: Sides
-    fingerprint: str
-    notes: tuple[str, ...]
+Pairs = Parts[Sides]
+"""Pairs in three parts."""
 
 
 def read_pairs(
@@ -58,8 +41,7 @@ def read_pairs(
         UsageError: the same `source` and `target`, or a `held_out` that is no share.
     """
     differ(source, target)
-    if not 0 < held_out < 1:
-        raise UsageError(f"held_out={held_out}: wanted a share above 0 and below 1")
+    check_share(held_out)
     files = _folder(path, source, target) if path.is_dir() else {"train": [path]}
     read = {part: read_sides(found[0], source, target, encoding) for part, found in files.items() if found}
     notes = [note for sides in read.values() for note in sides.notes]
@@ -76,8 +58,8 @@ def split_pairs(name: str, sources: Sequence[str], targets: Sequence[str], *, he
         >>> len(pairs.learnt) + len(pairs.validation) + len(pairs.test), pairs.test.sources[0]
         (100, '9')
     """
-    sides = Sides(name, list(sources), list(targets), list(range(1, len(sources) + 1)))
-    return _parted(name, {"train": sides}, held_out, [])
+    whole = Sides(name, list(sources), list(targets), list(range(1, len(sources) + 1)))
+    return _parted(name, {"train": whole}, held_out, [])
 
 
 def _parted(name: str, read: Mapping[str, Sides], held_out: float, notes: list[str]) -> Pairs:
@@ -86,11 +68,9 @@ def _parted(name: str, read: Mapping[str, Sides], held_out: float, notes: list[s
     parts = dict.fromkeys(PARTS, read["train"]) | dict(read)
     missing = [part for part in ("test", "validation") if part not in read]
     if missing:
-        shares = [_share(text) for text in read["train"].sources]
-        bounds = {"test": (0.0, held_out / 2), "validation": (held_out / 2, held_out)}
-        sides = [next((part for part in missing if bounds[part][0] <= share < bounds[part][1]), "train") for share in shares]
+        of = split((share(text.encode("utf-8", "surrogatepass")) for text in read["train"].sources), missing, held_out)
         for part in ("train", *missing):
-            parts[part] = read["train"].take([k for k, side in enumerate(sides) if side == part])
+            parts[part] = read["train"].take([k for k, side in enumerate(of) if side == part])
     for part in parts:
         parts[part], found_notes = (sound if part == "train" else measurable)(parts[part])
         notes += found_notes
@@ -99,11 +79,7 @@ def _parted(name: str, read: Mapping[str, Sides], held_out: float, notes: list[s
         both = sum(text in known for text in parts[part].sources)
         if both:
             notes.append(f"{Path(parts[part].name).name}: of {len(parts[part]):,} sources {both:,} are learnt from, too: kept")
-    counts = [len(parts[part]) for part in PARTS]
-    told = "pairs: {:,} to learn from, {:,} for looks during training, {:,} to measure on".format(*counts)
-    if counts[0] < 2 or not all(counts):
-        more = f"give more pairs{', or a larger held_out' if missing else ''}"
-        raise DataError(f"{name}: {told}; wanted at least 2, 1 and 1: {more}")
+    told = counted(name, "pairs", parts, f"give more pairs{', or a larger held_out' if missing else ''}")
     return Pairs(name, parts["train"], parts["validation"], parts["test"], digest, (*notes, told))
 
 
@@ -132,11 +108,6 @@ def _has_partner(file: Path, source: str, target: str) -> bool:
         return stem is not None and partner_of(file, stem, target) != file
     except DataError:
         return False
-
-
-def _share(source: str) -> float:
-    """Where a source stands between 0 and 1, whatever stands around it."""
-    return int.from_bytes(hashlib.sha256(source.encode("utf-8", "surrogatepass")).digest()[:8]) / 2**64
 
 
 def _fingerprint(read: Iterable[Sides]) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from recurra import store
 from recurra.data.audio import AUDIO
 from recurra.data.pairs import PARTS
+from recurra.data.parts import Parts, check_share, counted
 from recurra.data.sides import Sides, read_sides
 from recurra.errors import DataError, UsageError
 
@@ -80,25 +81,8 @@ class Recordings:
         return replace(self, places=rows, texts=texts, groups=groups, lines=[self.lines[k] for k in places])
 
 
-@dataclass(frozen=True)
-class RecordingParts:
-    """Recordings in three parts.
-
-    Attributes:
-        name: where they were read.
-        learnt: to learn from.
-        validation: for looks during training.
-        test: to measure at the end.
-        fingerprint: SHA-256 over names, texts and what is in the files, before the split.
-        notes: what was understood, left out, and found strange.
-    """
-
-    name: str
-    learnt: Recordings
-    validation: Recordings
-    test: Recordings
-    fingerprint: str
-    notes: tuple[str, ...]
+RecordingParts = Parts[Recordings]
+"""Recordings in three parts."""
 
 
 def read_recordings(
@@ -124,8 +108,7 @@ def read_recordings(
         DataError: nothing of the kind, a recording that is not there, too few.
         UsageError: a `held_out` that is no share.
     """
-    if not 0 < held_out < 1:
-        raise UsageError(f"held_out={held_out}: wanted a share above 0 and below 1")
+    check_share(held_out)
     read = {part: found for part, found in _parts(path, audio, text, group, encoding).items() if len(found)}
     if "train" not in read:
         wanted = "recordings with texts, such as a.wav and a.txt, or a table of both"
@@ -160,11 +143,8 @@ def _parted(name: str, read: dict[str, Recordings], fingerprint: str, held_out: 
         own = [place.member or place.file.name for place in whole.places]
         for part, places in _split(whole.groups if grouped else own, missing, held_out).items():
             read[part] = whole.take(places)
-    counts = [len(read[part]) for part in PARTS]
-    told = "recordings: {:,} to learn from, {:,} for looks during training, {:,} to measure on".format(*counts)
-    if counts[0] < 2 or not all(counts):
-        of = f" of {len(set(whole.groups)):,} groups" if grouped else ""
-        raise DataError(f"{name}: {told}{of}; wanted at least 2, 1 and 1: give more recordings")
+    more = f", of more than {len(set(whole.groups)):,} groups" if grouped else ""
+    told = counted(name, "recordings", read, f"give more recordings{more}")
     return RecordingParts(name, read["train"], read["validation"], read["test"], fingerprint, (*notes, told))
 
 

@@ -2,15 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recurra.data.columns import lines_of
 from recurra.data.conll import read_conll
 from recurra.data.corpus import as_written
+from recurra.data.parts import Parts, check_share, counted, share, split
 from recurra.data.sentences import Sentence, read_spans
-from recurra.errors import DataError, UsageError
+from recurra.errors import DataError
 
 __all__ = ["Tagged", "TaggedParts", "read_tagged", "read_tagged_parts", "split_tagged"]
 
@@ -50,25 +51,8 @@ class Tagged:
         return sorted({entity.label for sentence in self.sentences for entity in sentence.entities})
 
 
-@dataclass(frozen=True)
-class TaggedParts:
-    """Sentences in three parts.
-
-    Attributes:
-        name: where they were read.
-        learnt: to learn from.
-        validation: for looks during training.
-        test: to measure at the end.
-        fingerprint: SHA-256 over all that was read, before the split.
-        notes: what was understood, left out, and found strange.
-    """
-
-    name: str
-    learnt: Tagged
-    validation: Tagged
-    test: Tagged
-    fingerprint: str
-    notes: tuple[str, ...]
+TaggedParts = Parts[Tagged]
+"""Sentences in three parts."""
 
 
 def read_tagged(
@@ -137,27 +121,21 @@ def split_tagged(whole: Tagged, *, held_out: float = 0.2) -> TaggedParts:
 
 
 def _parted(name: str, read: Mapping[str, Tagged], held_out: float, notes: list[str]) -> TaggedParts:
-    if not 0 < held_out < 1:
-        raise UsageError(f"held_out={held_out}: wanted a share above 0 and below 1")
+    check_share(held_out)
     digest = _fingerprint(read.values())
     parts = dict.fromkeys(PARTS, read["train"]) | dict(read)
     missing = [part for part in ("test", "validation") if part not in read]
     if missing:
-        shares = [_share(sentence.words) for sentence in read["train"].sentences]
-        bounds = {"test": (0.0, held_out / 2), "validation": (held_out / 2, held_out)}
-        sides = [next((part for part in missing if bounds[part][0] <= share < bounds[part][1]), "train") for share in shares]
+        words = ("\n".join(sentence.words) for sentence in read["train"].sentences)
+        of = split((share(each.encode("utf-8", "surrogatepass")) for each in words), missing, held_out)
         for part in ("train", *missing):
-            parts[part] = read["train"].take(k for k, side in enumerate(sides) if side == part)
+            parts[part] = read["train"].take(k for k, side in enumerate(of) if side == part)
     for part in ("validation", "test"):
         strange = sorted(set(parts[part].labels) - set(parts["train"].labels))
         if strange:
             where = Path(parts[part].name).name
             notes.append(f"{where}: entities with labels that are not learnt: {', '.join(strange)}; none of them can be found")
-    counts = [len(parts[part]) for part in PARTS]
-    told = "sentences: {:,} to learn from, {:,} for looks during training, {:,} to measure on".format(*counts)
-    if counts[0] < 2 or not all(counts):
-        more = f"give more sentences{', or a larger held_out' if missing else ''}"
-        raise DataError(f"{name}: {told}; wanted at least 2, 1 and 1: {more}")
+    told = counted(name, "sentences", parts, f"give more sentences{', or a larger held_out' if missing else ''}")
     labels = parts["train"].labels
     if not labels:
         raise DataError(f"{name}: no entity in what is to be learnt, every tag is O; wanted some")
@@ -173,12 +151,6 @@ def _folder(path: Path) -> dict[str, list[Path]]:
         there = ", ".join(file.name for file in files[:5]) or "no file"
         raise DataError(f"{path}: no file with train in its name; there is {there}: name a file instead")
     return found
-
-
-def _share(words: Sequence[str]) -> float:
-    """Where a sentence stands between 0 and 1, whatever stands around it."""
-    digest = hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass"))
-    return int.from_bytes(digest.digest()[:8]) / 2**64
 
 
 def _fingerprint(read: Iterable[Tagged]) -> str:

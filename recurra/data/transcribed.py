@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.parts import Parts
 from recurra.data.ragged import Ragged
 
 __all__ = ["Transcribed", "TranscribedParts"]
@@ -39,22 +40,5 @@ class Transcribed:
         return replace(self, inputs=self.inputs.take(chosen), texts=texts, lines=lines)
 
 
-@dataclass(frozen=True)
-class TranscribedParts:
-    """Sequences and texts in three parts.
-
-    Attributes:
-        name: where they were read.
-        learnt: to learn from.
-        validation: for looks during training.
-        test: to measure at the end.
-        fingerprint: SHA-256 over all that was read.
-        notes: what was understood, left out, and found strange.
-    """
-
-    name: str
-    learnt: Transcribed
-    validation: Transcribed
-    test: Transcribed
-    fingerprint: str
-    notes: tuple[str, ...]
+TranscribedParts = Parts[Transcribed]
+"""Sequences and texts in three parts."""

@@ -4,15 +4,14 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.parts import Parts, check_share, counted, share, split
 from recurra.data.writings import Look, Writings, find_writings
-from recurra.errors import DataError, UsageError
+from recurra.errors import DataError
 
 __all__ = ["WritingParts", "read_writings", "split_writings"]
 
@@ -25,29 +24,8 @@ PARTS = {
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class WritingParts:
-    """Writing in three parts.
-
-    Attributes:
-        name: where it was read.
-        kind: what it is.
-        size: numbers of a step.
-        learnt: to learn from.
-        validation: for looks during training.
-        test: to measure at the end.
-        fingerprint: SHA-256 over all inputs and texts, before the split.
-        notes: what was understood, left out, and found strange.
-    """
-
-    name: str
-    kind: Literal["images", "ink"]
-    size: int
-    learnt: Writings
-    validation: Writings
-    test: Writings
-    fingerprint: str
-    notes: tuple[str, ...]
+WritingParts = Parts[Writings]
+"""Writing in three parts."""
 
 
 def read_writings(path: Path, look: Look = Look(), *, test: str = "", held_out: float = 0.1) -> WritingParts:  # noqa: B008 - frozen
@@ -65,8 +43,7 @@ def read_writings(path: Path, look: Look = Look(), *, test: str = "", held_out: 
         DataError: nothing to read, nothing with texts, too few.
         UsageError: a `held_out` that is no share.
     """
-    if not 0 < held_out < 1:
-        raise UsageError(f"held_out={held_out}: wanted a share above 0 and below 1")
+    check_share(held_out)
     found = find_writings(path, look)
     if not any(found.texts):
         wanted = "a.txt beside a.png, a table of paths and texts, or a folder for each class"
@@ -101,19 +78,11 @@ def _parted(name: str, read: Mapping[str, Writings], held_out: float) -> Writing
     learnt = parts["train"]
     missing = [part for part in ("test", "validation") if part not in parts]
     if missing:
-        bounds = {"test": (0.0, held_out / 2), "validation": (held_out / 2, held_out)}
-        shares = [_share(values) for values in learnt.inputs]
-        sides = [next((part for part in missing if bounds[part][0] <= share < bounds[part][1]), "train") for share in shares]
+        of = split((share(values.tobytes()) for values in learnt.inputs), missing, held_out)
         for part in ("train", *missing):
-            parts[part] = learnt.take(k for k, side in enumerate(sides) if side == part)
-    counts = [len(parts[part]) for part in PARTS]
-    told = "pieces: {:,} to learn from, {:,} for looks during training, {:,} to measure on".format(*counts)
-    if counts[0] < 2 or not all(counts):
-        raise DataError(f"{name}: {told}; wanted at least 2, 1 and 1: give more{', or a larger held_out' if missing else ''}")
-    size = learnt.inputs[0].shape[1]
-    return WritingParts(
-        name, learnt.kind, size, parts["train"], parts["validation"], parts["test"], digest.hexdigest(), (*notes, told)
-    )
+            parts[part] = learnt.take(k for k, side in enumerate(of) if side == part)
+    told = counted(name, "pieces", parts, f"give more{', or a larger held_out' if missing else ''}")
+    return WritingParts(name, parts["train"], parts["validation"], parts["test"], digest.hexdigest(), (*notes, told))
 
 
 def _sound(whole: Writings) -> tuple[Writings, list[str]]:
@@ -138,11 +107,6 @@ def _part(name: str, test: str) -> str:
         return "test"
     pieces = PurePosixPath(name.replace(":", "/")).parts
     return next((part for part, word in PARTS.items() if not (test and part == "test") and any(map(word.search, pieces))), "")
-
-
-def _share(values: Floats) -> float:
-    """Where a piece stands between 0 and 1, whatever stands around it."""
-    return int.from_bytes(hashlib.sha256(values.tobytes()).digest()[:8]) / 2**64
 
 
 def _short(name: str) -> str:

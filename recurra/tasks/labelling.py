@@ -67,10 +67,10 @@ class Known:
         """What is there to learn from."""
         if output == "number":
             numbers = np.array([float(label) for label in parts.learnt.labels])
-            return cls(parts.channels, (), (), float(numbers.mean()), float(numbers.std()) or 1.0)
+            return cls(parts.learnt.channels, (), (), float(numbers.mean()), float(numbers.std()) or 1.0)
         counts = Counter(parts.learnt.labels)
         labels = sorted(counts, key=_natural)
-        return cls(parts.channels, tuple(labels), tuple(counts[label] for label in labels))
+        return cls(parts.learnt.channels, tuple(labels), tuple(counts[label] for label in labels))
 
     @property
     def outputs(self) -> int:
@@ -143,7 +143,7 @@ def learn(options: Classify, parts: LabelledParts) -> tuple[Classify, Learnt]:
     options, first = encoders.learnt(options)
     options = _resolved(options, parts)
     facts, text = Known.of(parts, options.output), parts.learnt.inputs
-    if parts.kind == "series":
+    if parts.learnt.kind == "series":
         return options, Learnt(parts, None, facts)
     if first is not None:
         ids = np.concatenate([first.symbols.encode(one) for one in text])
@@ -166,7 +166,7 @@ def learn(options: Classify, parts: LabelledParts) -> tuple[Classify, Learnt]:
 
 def _resolved(options: Classify, parts: LabelledParts) -> Classify:
     """The options with what a symbol is; refused where options and data do not fit."""
-    if parts.kind == "series":
+    if parts.learnt.kind == "series":
         for name in ("encoder", "vectors", "word_dropout"):
             if getattr(options, name):
                 raise UsageError(f"{name}={getattr(options, name)}: {parts.name} holds series; wanted text for that")

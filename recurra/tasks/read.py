@@ -30,7 +30,7 @@ SEEN, LABELS = "writing.json", "labels.json"
 def begin(options: Read, data: Path | None, out: Path | None) -> Run:
     """See the writing, learn letters or labels, and make the run folder."""
     parts = reading.read(options, data)
-    of = reading.seen(parts)
+    of = reading.seen(parts.learnt)
     files: dict[str, Any] = {SEEN: of._asdict()}
     if options.output == "text":
         return transcripts.begin(options, reading.whole(parts), reading.kind(options, of), data, out, files)
@@ -52,7 +52,7 @@ def setup(options: Read, data: Path | None) -> Setup:
     parts = reading.read(options, data)
     if options.output == "label":
         return reading.labels(options, parts, reading.known(parts.learnt))
-    return transcripts.setup(options, reading.whole(parts), reading.kind(options, reading.seen(parts)))
+    return transcripts.setup(options, reading.whole(parts), reading.kind(options, reading.seen(parts.learnt)))
 
 
 def setup_of(run: Run) -> Setup:

@@ -58,11 +58,9 @@ class Seen(NamedTuple):
     size: int
 
 
-def seen(parts: WritingParts | Writings) -> Seen:
+def seen(some: Writings) -> Seen:
     """What there is to know of some writing."""
-    if isinstance(parts, WritingParts):
-        return Seen(parts.kind, parts.size)
-    return Seen(parts.kind, parts.inputs[0].shape[1])
+    return Seen(some.kind, some.inputs[0].shape[1])
 
 
 def read(options: Read, data: Path | None) -> WritingParts:
@@ -192,7 +190,7 @@ def network(options: Read, of: Seen, outputs: int) -> Classifier:
 def labels(options: Read, parts: WritingParts, facts: Known) -> Setup:
     """What there is to train where one label is read of each piece."""
     torch.manual_seed(options.seed)
-    of = seen(parts)
+    of = seen(parts.learnt)
     model = network(options, of, len(facts.labels))
     inputs = Ragged.of_vectors(parts.learnt.inputs, of.size)
     batches = kind(options, of).batches(inputs, labelling.targets(facts, parts.learnt.texts))

@@ -185,7 +185,9 @@ class TestBadFiles:
             read(tmp_path / "nothing.txt")
 
     @pytest.mark.parametrize(
-        "raw", [TEXT.encode(), gzip.compress(TEXT.encode())[:-9], gzip.compress(b"") + b"x", b"\x1f\x8b" * 9]
+        "raw",
+        [TEXT.encode(), gzip.compress(TEXT.encode())[:-9], gzip.compress(b"") + b"x", b"\x1f\x8b" * 9],
+        ids=["plain", "cut off", "more behind it", "marks only"],
     )
     def test_a_damaged_packed_file(self, raw: bytes, tmp_path: Path) -> None:
         (tmp_path / "a.gz").write_bytes(raw)

@@ -63,7 +63,7 @@ class TestSplit:
 
     def test_bad_calls(self, write: Write) -> None:
         path = write(table(2), "t.tsv")
-        told = "t.tsv: 0 to learn from, 1 for looks during training, 1 to measure on; "
+        told = "t.tsv: texts: 0 to learn from, 1 for looks during training, 1 to measure on; "
         assert refused(path) == told + "wanted at least 2, 1 and 1: give more, or a larger held_out"
         assert refused(path, UsageError, held_out=1.0) == "held_out=1.0: wanted a share above 0 and below 1"
 
@@ -114,7 +114,7 @@ class TestParts:
             for k in range(8):
                 (tmp_path / label / f"{k}.csv").write_text(f"t,ax,ay\n0,{k},{len(label)}\n1,,2\n")
         read = read_labelled(tmp_path)
-        assert (read.kind, read.channels) == ("series", ("ax", "ay"))
+        assert (read.learnt.kind, read.learnt.channels) == ("series", ("ax", "ay"))
         assert set(read.learnt.labels) == {"bus", "train"}
         assert read.learnt.inputs[0].shape == (2, 2)
         (tmp_path / "bus" / "9.csv").write_text("ax\n1\n")

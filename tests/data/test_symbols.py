@@ -48,7 +48,7 @@ class TestAll:
             told = "".join(symbols.tail(ids[:k], ids[k]) for k in range(len(ids)))
             assert whole.startswith(told)
             assert set(whole[len(told) :]) <= {"\ufffd"}
-            assert len(whole) - len(told) <= 1
+            assert len(whole) - len(told) <= 2  # two bytes of a surrogate are held back together, and are two errors
         else:
             assert told == whole
 

@@ -148,7 +148,7 @@ def test_pen_points_in_parts(tmp_path: Path) -> None:
         rows = [json.dumps({"strokes": [[[0, 0], [k + 1, 3]]], "text": str(k)}) for k in range(count)]
         (tmp_path / f"{part}.jsonl").write_text("\n".join(rows))
     parts = read_writings(tmp_path)
-    assert (parts.kind, parts.size) == ("ink", 5)
+    assert (parts.learnt.kind, parts.learnt.inputs[0].shape[1]) == ("ink", 5)
     assert len(read_writings(tmp_path / "train.jsonl", held_out=0.5).learnt) < 30
     with pytest.raises(DataError, match="wanted at least 2, 1 and 1"):
         read_writings(tmp_path / "test.jsonl", held_out=0.01)  # a part by its name, but all there is
