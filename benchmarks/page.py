@@ -12,7 +12,7 @@ import matplotlib as mpl
 import recurra
 from benchmarks.machine import RESULTS
 from benchmarks.memory import page as memory
-from benchmarks.quality import classification, reading, regularisers, sequences, speech, tagging, translation
+from benchmarks.quality import classification, laws, reading, regularisers, sequences, speech, tagging, translation
 from recurra.bench import Result
 from recurra.bench.page import summary
 from recurra.bench.pictures import pictures
@@ -39,6 +39,8 @@ def main() -> None:
             sections.append(_forecasts(result))
         elif "runs" in result:
             sections.append(memory.section(result, DOCS / "images"))
+        elif laws.NAME in result:
+            sections.append(laws.section(result))
         elif "gains" in result:
             sections.append(regularisers.section(result))
         elif "trainings" in result:

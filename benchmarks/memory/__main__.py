@@ -57,9 +57,9 @@ def _keep(name: str, options: MemoryOptions) -> None:
     low, high = result["interval"]
     print(f"{task.figure} {result['value']:.6g} ({low:.6g} to {high:.6g}), {result['seconds'] / 60:.1f} minutes of updates")
     path = RESULTS / f"{NAME}.json"
-    before = json.loads(path.read_text())["runs"] if path.exists() else []
-    runs = [one for one in before if _key(one) != _key(result)] + [result]
-    facts = {"title": "Memory", "command": "scripts/quality memory", "machine": machine}
+    before = json.loads(path.read_text()) if path.exists() else {"runs": []}
+    runs = [one for one in before["runs"] if _key(one) != _key(result)] + [result]
+    facts = {"title": "Memory", "command": "scripts/quality memory", "machine": machine, "beside": before.get("beside", False)}
     write_result(NAME, facts | {"runs": sorted(runs, key=_key)})
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from benchmarks.memory.options import MemoryOptions
 from benchmarks.memory.task import Task
+from recurra.layers import CausalConvolution
 from recurra.tasks import recipes
 
 __all__ = ["Network"]
@@ -48,8 +49,12 @@ class Block(nn.Module):
         super().__init__()
         size = options.hidden
         self.norm, self.layer = nn.LayerNorm(size), recipes.stack(options.model_copy(update={"layers": 1}), size)
+        self.join = CausalConvolution(size, size, options.convolution) if options.convolution else None
         self.gate, self.dropout = nn.Linear(size, 2 * size), nn.Dropout(options.dropout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        y, after = self.layer(self.norm(x))
+        seen = self.norm(x)
+        if self.join is not None:
+            seen, _ = self.join(seen)
+        y, after = self.layer(seen)
         return x + F.glu(self.gate(self.dropout(F.gelu(y)))), after

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 __all__ = ["section"]
 
 COLOURS = ("#0b5fa5", "#d55e00", "#009e73", "#cc79a7", "#8a5a00", "#56b4e9", "#000000")  # Okabe & Ito's, mostly
-DASHES = ("-", "--", "-.", ":")
+DASHES = ("-", "--", "-.", (0, (6, 1, 1, 1, 1, 1)))  # dots are chance's
 
 LANGUAGE = "learnt on words of 1 to 40 symbols, measured on 41 to 500, mean of the accuracies at each length; {}."
 ABOUT = {
@@ -20,7 +20,8 @@ ABOUT = {
     "copy": "ten symbols of eight, T steps later the same again; cross entropy in nats, mean over all T + 20 steps; who says "
     "the blanks rightly and guesses the symbols has 10 ln 8 / (T + 20).",
     "recall": "so many pairs of a letter and a digit, then one of the letters; wanted is its digit, of ten. Of eight pairs, "
-    "who names the digit that came most often is right in 0.300 of cases, whatever the letter.",
+    "who names the digit that came most often is right in 0.300 of cases, whatever the letter. With `queries` rows "
+    "to learn from ask for more letters, one after the other; those to measure on never do.",
     "parity": LANGUAGE.format("whether ones are odd in number"),
     "even-pairs": LANGUAGE.format("whether unequal neighbours are odd in number"),
     "cycle-navigation": LANGUAGE.format("where a walk on a circle of five ends"),
@@ -44,7 +45,8 @@ def section(result: dict[str, Any], images: Path) -> str:
         f"`{result['command']}`: on {machine['cores']} cores of {machine['processor']}, torch {machine['torch']}. "
         "Each figure is that of the last weights on sequences made or kept for it alone. Of "
         "one seed the interval is that of the measurement, 95 %; of several the figure is their mean, and the interval goes "
-        "from the lowest to the highest. Minutes are those of the updates, on so many threads. One run of your own: "
+        "from the lowest to the highest. Minutes are those of the updates, on so many threads"
+        f"{'; other work ran beside, so that they are upper bounds' if result.get('beside') else ''}. One run of your own: "
         "`python -m benchmarks.memory adding cell=gru length=400`.",
         "",
         *(f"- {task}: {ABOUT[task]}" for task in dict.fromkeys(one["task"] for one in result["runs"])),

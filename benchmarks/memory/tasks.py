@@ -38,7 +38,7 @@ def make(name: str, options: MemoryOptions) -> Task:
     """
     if name not in TASKS:
         raise UsageError(f"{name}: no such memory task; {near_miss(name, TASKS)}")
-    given = {one: getattr(options, one) for one in ("length", "prefixes", "shift") if one in options.changed()}
+    given = {one: getattr(options, one) for one in ("length", "prefixes", "queries", "shift") if one in options.changed()}
     taken = signature(TASKS[name]).parameters
     for one, value in given.items():
         if one not in taken:

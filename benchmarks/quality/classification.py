@@ -20,7 +20,20 @@ from benchmarks.quality.trainings import Made, Training, head, measure_all, naiv
 from recurra.data import read_labelled
 from recurra.metrics import few_mean
 
-__all__ = ["FOLDS", "SUBJECTS", "TRAININGS", "dna", "linked", "main", "names", "pretrained", "section", "series", "skeletons"]
+__all__ = [
+    "FOLDS",
+    "SUBJECTS",
+    "TRAININGS",
+    "dna",
+    "linked",
+    "main",
+    "names",
+    "pretrained",
+    "section",
+    "series",
+    "single",
+    "skeletons",
+]
 
 NAME = "classification"
 FIGURE = "accuracy"
@@ -53,6 +66,15 @@ def linked(where: str, files: Mapping[str, str]) -> Made:
         for name, file in files.items():
             (folder / name).symlink_to((data / where / file).resolve())
         return folder
+
+    return made
+
+
+def single(where: str, name: str, file: str) -> Made:
+    """A link to one file of a data set, under a name that says what is in it."""
+
+    def made(data: Path, folder: Path) -> Path:
+        return linked(where, {name: file})(data, folder) / name
 
     return made
 
@@ -156,7 +178,7 @@ TRAININGS: dict[str, Training] = {
     },
     **{
         f"text-mr-{seed}": Training(
-            linked(WHERE, {"reviews.txt.gz": "rt-polarity.all.gz"}),
+            single(WHERE, "reviews.txt.gz", "rt-polarity.all.gz"),
             f"{SENTENCES} encoding=latin-1 held_out=0.1 seed={seed}",
             task="classify",
         )

@@ -1,8 +1,8 @@
-"""The command `recurra cache`: what the engine keeps on disk."""
+"""The command `recurra cache`: what is kept on disk to save time."""
 
 import json
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -20,21 +20,40 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="remove every entry")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
 ) -> None:
-    """Show what the engine keeps on disk, or remove it: traced and compiled cells, which the next process then has at once."""
-    place = disk.folder()
+    """Show what is kept on disk, or remove it.
+
+    The engine's traced and compiled cells, which the next process then has at once; and sound that was decoded and resampled.
+    """
+    from recurra.data import feature_cache
+
+    place, sounds = disk.folder(), disk.folder("features")
     if place.off and not as_json:
         print(f"Nothing is kept on disk: {place.off}")
-    elif clear:
-        removed = disk.clear()
-        print(json.dumps({"removed": removed}) if as_json else f"{place.path}: entries removed {removed}")
+        return
+    if clear:
+        removed = {"removed": disk.clear(), "features_removed": feature_cache.clear()}
+        if as_json:
+            print(json.dumps(removed))
+        else:
+            print(f"{place.path}: entries removed {removed['removed']}")
+            print(f"{sounds.path}: {sounds.off or 'files removed ' + str(removed['features_removed'])}")
+        return
+    kept = feature_cache.features()
+    if as_json:
+        features = {"bytes": sum(one.bytes for one in kept), "limit": feature_cache.LIMIT, "off": sounds.off}
+        features |= {"folder": sounds.path and str(sounds.path), "files": [one._asdict() for one in kept]}
+        _as_json(place, list(disk.entries()), features)
     else:
-        (_as_json if as_json else _table)(place, list(disk.entries()))
+        _table(place, list(disk.entries()))
+        told = f"files {len(kept)}, bytes {sum(one.bytes for one in kept):,} of at most {feature_cache.LIMIT:,}"
+        last = f", last used {_ago(time.time() - kept[0].used)}" if kept else ""
+        print(f"{sounds.path}: {sounds.off or told + last}")
 
 
-def _as_json(place: disk.Folder, entries: list[disk.Entry]) -> None:
+def _as_json(place: disk.Folder, entries: list[disk.Entry], features: dict[str, Any]) -> None:
     told = [{**_described(entry), "bytes": entry.bytes, "used": entry.used} for entry in entries]
     facts = {"folder": place.path and str(place.path), "off": place.off, "bytes": _total(entries), "limit": disk.LIMIT}
-    print(json.dumps({**facts, "entries": told}, indent=2))
+    print(json.dumps({**facts, "entries": told, "features": features}, indent=2))
 
 
 def _table(place: disk.Folder, entries: list[disk.Entry]) -> None:

@@ -42,7 +42,7 @@ def read_conll(path: Path, lines: Iterable[str], token: int = 0, tag: int = 0) -
             have a prefix, with its line.
     """
     notes = list[str]()
-    found = list(blocks(path, lines, notes))
+    found = list(blocks(path, lines, notes, least=2))
     if not found:
         return [], "iob2", notes
     width = len(found[0].rows[0])
@@ -65,8 +65,8 @@ def read_conll(path: Path, lines: Iterable[str], token: int = 0, tag: int = 0) -
     return sentences, scheme, notes
 
 
-def blocks(path: Path, lines: Iterable[str], notes: list[str] | None = None) -> Iterator[Block]:
-    """The sentences of a CoNLL file as columns, one after the other; notes come behind the last.
+def blocks(path: Path, lines: Iterable[str], notes: list[str] | None = None, least: int = 1) -> Iterator[Block]:
+    """The sentences of a CoNLL file as columns, `least` or more, one after the other; notes come behind the last.
 
     Raises:
         DataError: a line with another number of columns than the first, or an empty one.
@@ -89,6 +89,9 @@ def blocks(path: Path, lines: Iterable[str], notes: list[str] | None = None) -> 
             if line.startswith("#") and not tabs and len(cells) > 1 and cells[0] == "#":
                 comments.append(number)
                 continue
+            if len(cells) < least:
+                wanted = "wanted a word and its tag, with tabs or blanks between them"
+                raise DataError(f"{path}, line {number}: 1 column; {wanted}")
             first, width = number, len(cells)
         if len(cells) != width:
             if line.startswith("#"):

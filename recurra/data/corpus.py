@@ -105,7 +105,9 @@ def as_written(file: Path, encoding: str = "utf-8") -> str:
     with readable(file):
         raw = UNPACK.get(file.suffix, bytes)(file.read_bytes())
     if b"\0" in raw and not codec.startswith(("utf-16", "utf-32")):
-        raise DataError(f"{file}: byte {raw.index(0)} is 0, so this is no text in {encoding}; wanted a text file")
+        marked = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        wanted = "say encoding=utf-16" if marked else "wanted a text file"
+        raise DataError(f"{file}: byte {raw.index(0)} is 0, so this is no text in {encoding}; {wanted}")
     try:
         return raw.decode("utf-8-sig" if codec == "utf-8" else encoding)
     except UnicodeDecodeError as error:

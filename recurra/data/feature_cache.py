@@ -9,17 +9,17 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from recurra import cache, store
 from recurra.errors import ModelFileError, ResourceError
 
-__all__ = ["LIMIT", "kept"]
+__all__ = ["LIMIT", "Feature", "clear", "features", "kept"]
 
 LIMIT = 2_000_000_000
 """Bytes that all files together may have; what is larger by itself is not kept."""
@@ -60,24 +60,60 @@ def kept(about: Mapping[str, Any], make: Callable[[], dict[str, Tensor]], limit:
     return made
 
 
+class Feature(NamedTuple):
+    """One file of tensors: its key, its bytes on disk, when it was last used."""
+
+    key: str
+    bytes: int
+    used: float
+
+
+def features() -> list[Feature]:
+    """Every file that is kept, the one used last first.
+
+    Example:
+        >>> all(feature.bytes > 0 for feature in features())
+        True
+    """
+    folder = _folder()
+    found = [] if folder is None else _files(folder, "*.safetensors")
+    return [Feature(path.stem, size, used) for used, size, path in sorted(found, reverse=True)]
+
+
+def clear() -> int:
+    """Remove every file; how many there were."""
+    folder = _folder()
+    if folder is None:
+        return 0
+    for _, _, path in _files(folder, ".*.tmp"):
+        path.unlink(missing_ok=True)
+    found = list(_files(folder, "*.safetensors"))
+    for _, _, path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
 def _folder() -> Path | None:
     place = cache.folder("features")
     return None if place.off else place.path
 
 
 def _trim(folder: Path, limit: int) -> None:
-    for path in folder.glob(".*.tmp"):
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < time.time() - ABANDONED:
-                path.unlink(missing_ok=True)
-    files = list[tuple[float, int, Path]]()
-    for path in folder.glob("*.safetensors"):
-        with suppress(FileNotFoundError):  # another process removed it
-            status = path.stat()
-            files.append((status.st_mtime, status.st_size, path))
+    for used, _, path in _files(folder, ".*.tmp"):
+        if used < time.time() - ABANDONED:
+            path.unlink(missing_ok=True)
+    files = list(_files(folder, "*.safetensors"))
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
         if total <= limit:
             return
         path.unlink(missing_ok=True)
         total -= size
+
+
+def _files(folder: Path, pattern: str) -> Iterator[tuple[float, int, Path]]:
+    """When each was last used, its size, its path."""
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):  # another process removed it
+            status = path.lstat()
+            yield status.st_mtime, status.st_size, path

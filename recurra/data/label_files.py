@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,19 @@ from recurra.data.labels import Labelled, bare
 from recurra.data.time_series_files import ABSENT, label_text, nested, series, values
 from recurra.errors import DataError, near_miss
 
-__all__ = ["MARK", "read_columns", "read_objects", "read_plain", "read_steps"]
+__all__ = [
+    "FINE",
+    "MARK",
+    "SEEN",
+    "Entry",
+    "entries",
+    "read_columns",
+    "read_objects",
+    "read_plain",
+    "read_steps",
+    "texts_of_columns",
+    "without_marks",
+]
 
 TEXTS = ("text", "sentence", "sequence")
 LABELS = ("label", "class", "target")
@@ -27,8 +40,30 @@ MARK = "__label__"
 """What stands before a label in the lines of fastText."""
 FIRST = re.compile(r"[^\W\d]")  # of a name, and of no number
 FINE = re.compile(r"[^\s:]+:[^\s:]+")
+"""A label of two parts, as NUM:dist."""
+SEEN = 1000
+"""Rows that tell what the columns of a file are."""
 
 Row = tuple[int, list[str]]
+
+
+class Entry(NamedTuple):
+    """An object of a file of JSON lines: its line, all that stands in it, its text or series, and the names of its channels."""
+
+    line: int
+    found: dict[str, Any]
+    value: Any
+    channels: tuple[str, ...]
+
+
+class _Columns(NamedTuple):
+    """Which columns of a file are what, by their places."""
+
+    header: list[str] | None
+    width: int
+    texts: list[int]
+    marks: list[int]
+    notes: list[str]
 
 
 def read_plain(path: Path, label: str = "", encoding: str = "utf-8", known: Collection[str] | None = None) -> Labelled:
@@ -58,9 +93,19 @@ def _marked(path: Path, lines: Sequence[tuple[int, str]]) -> Labelled:
         marks = [word for word in words if word.startswith(MARK)]
         several += len(marks) > 1
         labels.append(marks[0].removeprefix(MARK))
-        texts.append(" ".join(word for word in words if not word.startswith(MARK)).strip())
+        texts.append(without_marks(line))
     notes = [f"{path.name}: {several:,} lines with several labels: the first is the label"] if several else []
     return Labelled(str(path), texts, labels, [number for number, _ in lines], notes=tuple(notes))
+
+
+def without_marks(line: str) -> str:
+    """The text of a line of fastText.
+
+    Example:
+        >>> without_marks("__label__good a fine film")
+        'a fine film'
+    """
+    return " ".join(word for word in line.split(" ") if not word.startswith(MARK)).strip()
 
 
 def read_objects(path: Path, text: str = "", label: str = "", encoding: str = "utf-8") -> Labelled:
@@ -69,35 +114,40 @@ def read_objects(path: Path, text: str = "", label: str = "", encoding: str = "u
     A series is a list of numbers, a list of lists (T, C), or an object with a list of numbers for each channel. A list of
     words is a text.
     """
-    inputs, labels, rows, names = list[Any](), list[str](), list[int](), tuple[str, ...]()
-    keys, mark = tuple[str, ...](), label
-    for number, line in enumerate(_lines(as_written(path, encoding)), 1):
+    read = list(entries(path, _lines(as_written(path, encoding)), text))
+    mark = label or ("".join(_first(read[0].found, (*LABELS, "y"))) if read else "")
+    labels = [label_text(f"{path}, line {one.line}, key {mark}", one.found.get(mark)) if mark else "" for one in read]
+    if label and read and not any(labels):
+        raise DataError(f"{path}: no key {label} in it; say label=KEY")
+    made = Labelled(str(path), [one.value for one in read], labels, [one.line for one in read])
+    return series(made, read[0].channels) if read and read[0].channels else made
+
+
+def entries(path: Path, lines: Iterable[str], text: str = "") -> Iterator[Entry]:
+    """The objects of lines, one after the other, each with its text or series; lines of blanks are passed over.
+
+    Raises:
+        DataError: a line that is no JSON object, has no such key, or is not of the kind of the first.
+    """
+    keys, first = tuple(piece.strip() for piece in text.split(",") if text), None
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         place = f"{path}, line {number}"
         found = _object(place, line)
-        if not rows:
-            keys = tuple(piece.strip() for piece in text.split(",")) if text else _first(found, (*TEXTS, *SERIES))
-            mark = label or next(iter(_first(found, (*LABELS, "y"))), "")
-            if not keys:
-                there = ", ".join(sorted(found)) or "none"
-                raise DataError(f"{place}: the keys are {there}; wanted text or series: say text=KEY")
-        value = _input(place, found, keys)
-        channels = tuple[str, ...]()
+        keys = keys or _first(found, (*TEXTS, *SERIES))
+        if not keys:
+            there = ", ".join(sorted(found)) or "none"
+            raise DataError(f"{place}: the keys are {there}; wanted text or series: say text=KEY")
+        value, channels = _input(place, found, keys), tuple[str, ...]()
         if not isinstance(value, str):
             value, channels = nested(f"{place}, key {keys[0]}", value)
-        if not rows:
-            names = channels
-        elif channels != names:
-            came, wanted = (", ".join(side) or "text" for side in (channels, names))
-            raise DataError(f"{place}: {came}; wanted {wanted}, as in line {rows[0]}")
-        inputs.append(value)
-        labels.append(label_text(f"{place}, key {mark}", found.get(mark)) if mark else "")
-        rows.append(number)
-    if label and rows and not any(labels):
-        raise DataError(f"{path}: no key {label} in it; say label=KEY")
-    read = Labelled(str(path), inputs, labels, rows)
-    return series(read, names) if names else read
+        read = Entry(number, found, value, channels)
+        first = first or read
+        if channels != first.channels:
+            came, wanted = (", ".join(side) or "text" for side in (channels, first.channels))
+            raise DataError(f"{place}: {came}; wanted {wanted}, as in line {first.line}")
+        yield read
 
 
 def _object(place: str, line: str) -> dict[str, Any]:
@@ -138,15 +188,66 @@ def read_columns(path: Path, text: str = "", label: str = "", encoding: str = "u
     Where none is called text, sentence or sequence, and there are several beside the label, they are numbers: rows of equal
     ``id`` are the steps of a series, with a channel in each column; without a column ``id`` a row is a series of one channel.
     """
-    rows = [row for row in _rows(path, encoding, text, label) if any(cell.strip() for cell in row[1])]
+    rows = list(_rows(path, _lines(as_written(path, encoding)), text, label))
     if not rows:
         return Labelled(str(path), [], [], [])
+    of = _columns(path, rows[:SEEN], text, label)
+    rows = rows[of.header is not None :]
+    least = max([*of.texts, *of.marks]) + 1 if of.texts else of.width
+    for number, cells in rows:
+        if len(cells) < least or (not of.texts and len(cells) > least):
+            raise _narrow(path, number, cells, f"{'at least ' if of.texts else ''}{least}")
+    labels = [" ".join(cells[k].strip() for k in of.marks) for _, cells in rows]
+    labels = ["" if found == "?" else found for found in labels]
+    if of.texts:
+        inputs = [_joined(cells, of.texts) for _, cells in rows]
+        return Labelled(str(path), inputs, labels, [number for number, _ in rows], notes=tuple(of.notes))
+    return _numbers(path, of.header or [f"column_{k + 1}" for k in range(of.width)], rows, labels, set(of.marks), of.notes)
+
+
+def texts_of_columns(path: Path, lines: Iterable[str], text: str = "", label: str = "") -> Iterator[tuple[int, str]] | None:
+    """The texts of columns that `read_columns` reads, one after the other, each with its line; None where there are none.
+
+    The label need not be there.
+
+    Raises:
+        DataError: a row without a text, with its line.
+    """
+    rows = _rows(path, lines, text, label)
+    first = list(islice(rows, SEEN))
+    if not first:
+        return None
+    there = [" ".join(cell.split()) for cell in first[0][1]]
+    known = all(piece.isdecimal() or piece in there for piece in map(str.strip, label.split(",")))
+    of = _columns(path, first, text, label if known or label in there else "")
+    begun = first[of.header is not None :]
+    return _texts(path, chain(begun, rows), of.texts) if of.texts and begun else None
+
+
+def _texts(path: Path, rows: Iterable[Row], places: list[int]) -> Iterator[tuple[int, str]]:
+    least = max(places) + 1
+    for number, cells in rows:
+        if len(cells) < least:
+            raise _narrow(path, number, cells, f"at least {least}")
+        yield number, _joined(cells, places)
+
+
+def _joined(cells: Sequence[str], places: Sequence[int]) -> str:
+    return " ".join(part for part in (cells[k].strip() for k in places) if part)
+
+
+def _narrow(path: Path, number: int, cells: Sequence[str], wanted: str) -> DataError:
+    counted = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
+    tabs = "" if _named(path) else ", with tabs between them, as in its first line"
+    return DataError(f"{path}, line {number}: {counted}; wanted {wanted}{tabs}")
+
+
+def _columns(path: Path, rows: Sequence[Row], text: str, label: str) -> _Columns:
+    """What the first rows of a file tell of its columns."""
     first = [" ".join(cell.split()) for cell in rows[0][1]]
     asked = {piece.strip() for option in (text, label) for piece in option.split(",")} - {""}
     headed = bool(asked & set(first)) or bool(_first(first, (*TEXTS, *LABELS, *IDS)))
-    header, place = first if headed else None, f"{path}, line {rows[0][0]}"
-    rows = rows[headed:]
-    notes = list[str]()
+    header, place, notes = first if headed else None, f"{path}, line {rows[0][0]}", list[str]()
     marks = _chosen(place, header, label or ("".join(_first(first, LABELS)) if headed else ""))
     texts = _chosen(place, header, text or ("".join(_first(first, TEXTS)) if headed else ""))
     if not texts and not headed and not marks and len(first) == 2:
@@ -154,20 +255,10 @@ def read_columns(path: Path, text: str = "", label: str = "", encoding: str = "u
     if not texts:
         others = [k for k in range(len(first)) if k not in marks]
         texts = others if len(others) == 1 else []  # one number is no series
-    least = max([*texts, *marks, -1]) + 1 if texts else len(first)
-    for number, cells in rows:
-        if len(cells) < least or (not texts and len(cells) > least):
-            counted = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
-            raise DataError(f"{path}, line {number}: {counted}; wanted {'at least ' if texts else ''}{least}")
-    labels = [" ".join(cells[k].strip() for k in marks) for _, cells in rows]
-    labels = ["" if found == "?" else found for found in labels]
-    if texts:
-        inputs = [" ".join(part for part in (cells[k].strip() for k in texts) if part) for _, cells in rows]
-        return Labelled(str(path), inputs, labels, [number for number, _ in rows], notes=tuple(notes))
-    if not headed and not marks:
+    if not texts and not headed and not marks:
         there = f"{', '.join(cell[:20] for cell in first[:5])}{' ...' * (len(first) > 5)}"
         raise DataError(f"{place}: no column is called text or label; there are {there}: say text=NAME label=NAME, or numbers")
-    return _numbers(path, header or [f"column_{k + 1}" for k in range(len(first))], rows, labels, set(marks), notes)
+    return _Columns(header, len(first), texts, marks, notes)
 
 
 def _fewer(rows: Sequence[Row]) -> tuple[list[int], list[str]]:
@@ -210,7 +301,7 @@ def _numbers(
 
 def read_steps(path: Path, encoding: str = "utf-8") -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """One series (T, C) from a file of columns, a step in each row, and the names of its channels."""
-    rows = [row for row in _rows(path, encoding, "", "") if any(cell.strip() for cell in row[1])]
+    rows = list(_rows(path, _lines(as_written(path, encoding)), "", ""))
     if not rows:
         raise DataError(f"{path}: nothing in it; wanted numbers, a step in each line")
     first = [" ".join(cell.split()) for cell in rows[0][1]]
@@ -243,15 +334,28 @@ def _chosen(place: str, header: list[str] | None, option: str) -> list[int]:
     return find_columns(place, header, option) if option else []
 
 
-def _rows(path: Path, encoding: str, text: str, label: str) -> Iterator[Row]:
-    lines = _lines(as_written(path, encoding))
+def _rows(path: Path, lines: Iterable[str], text: str, label: str) -> Iterator[Row]:
+    """The rows in which something stands."""
+    left, begun = iter(lines), list[str]()
+    for line in left:
+        begun.append(line)
+        if line.strip():
+            break
+    whole = chain(begun, left)
     if not bare(path.name).lower().endswith(".csv"):
-        yield from ((number, line.split("\t")) for number, line in enumerate(lines, 1))
-        return
-    first = next((line for line in lines if line.strip()), "")
-    names = {*TEXTS, *LABELS, *IDS, *(piece.strip().lower() for option in (text, label) for piece in option.split(","))}
-    named = (sign for sign in SEPARATORS if len(first.split(sign)) > 1 and names & _words(first, sign))
-    yield from fields(path, lines, next(named, ","))
+        rows: Iterator[Row] = ((number, line.split("\t")) for number, line in enumerate(whole, 1))
+    else:
+        options = (piece.strip().lower() for option in (text, label) for piece in option.split(","))
+        names = {*TEXTS, *LABELS, *IDS, *options} - {""}
+        first = begun[-1] if begun else ""
+        named = (sign for sign in SEPARATORS if len(first.split(sign)) > 1 and names & _words(first, sign))
+        rows = fields(path, whole, next(named, ","))
+    return (row for row in rows if any(cell.strip() for cell in row[1]))
+
+
+def _named(path: Path) -> bool:
+    """Whether a name says that a file has columns."""
+    return bare(path.name).lower().endswith((".csv", ".tsv"))
 
 
 def _words(line: str, sign: str) -> set[str]:

@@ -19,14 +19,17 @@ from recurra.data.parts import Parts, check_share, counted, share, split
 from recurra.data.time_series_files import read_arrays, read_ts, series
 from recurra.errors import DataError
 
-__all__ = ["Labelled", "LabelledParts", "read_inputs", "read_labelled", "split_labelled"]
+__all__ = ["Labelled", "LabelledParts", "read_inputs", "read_labelled", "split_labelled", "suffix_of"]
 
 PARTS = {"train": "train|training", "validation": "val|valid|validation|dev", "test": "test|testing"}
 WORDS = {part: re.compile(rf"(?<![a-z])({words})(?![a-z])", re.IGNORECASE) for part, words in PARTS.items()}
 FASTA = (".fa", ".fasta", ".fna", ".faa", ".ffn", ".fas")
 COLUMNS = (".csv", ".tsv")
-KINDS = (".txt", ".jsonl", ".ndjson", ".ts", ".npz", *COLUMNS, *FASTA)
-OTHERS = (".arff", ".html", ".json", ".md", ".mat", ".parquet", ".pdf", ".png", ".py", ".xlsx", ".zip")
+OBJECTS = (".jsonl", ".ndjson")
+WHOLE = (".ts", ".npz")  # series that are read together
+KINDS = (".txt", *OBJECTS, *WHOLE, *COLUMNS, *FASTA)
+PACKED = (".7z", ".bz2", ".tar", ".zip", ".zst")
+OTHERS = (".arff", ".html", ".json", ".md", ".mat", ".parquet", ".pdf", ".png", ".py", ".xlsx", *PACKED)
 
 
 LabelledParts = Parts[Labelled]
@@ -153,19 +156,19 @@ def _beside(path: Path) -> dict[str, Path]:
 
 def _readable(file: Path) -> bool:
     """Whether a name is one of data rather than of what stands beside it."""
-    return _suffix(file) not in OTHERS
+    return suffix_of(file) not in OTHERS
 
 
 def _file(path: Path, text: str, label: str, encoding: str, known: Collection[str] | None = None) -> dict[str, Labelled]:
     """One file by its kind; one of arrays may hold several parts."""
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     if suffix in OTHERS:
         raise DataError(f"{path}: of a kind that is not read; wanted {', '.join(KINDS)}, or plain lines")
     if suffix == ".npz":
         return read_arrays(path)
     if suffix == ".ts":
         return {"train": read_ts(path, encoding)}
-    if suffix in {".jsonl", ".ndjson"}:
+    if suffix in OBJECTS:
         return {"train": read_objects(path, text, label, encoding)}
     if suffix in COLUMNS:
         return {"train": read_columns(path, text, label, encoding)}
@@ -194,8 +197,8 @@ def _classes(path: Path, encoding: str) -> Labelled:
     folders = [entry for entry in entries if entry.is_dir()]
     if folders:
         files = [(folder.name, file) for folder in folders for file in sorted(folder.iterdir()) if file.is_file()]
-        texts = [(label, file) for label, file in files if _suffix(file) == ".txt"]
-        tables = [(label, file) for label, file in files if _suffix(file) in COLUMNS]
+        texts = [(label, file) for label, file in files if suffix_of(file) == ".txt"]
+        tables = [(label, file) for label, file in files if suffix_of(file) in COLUMNS]
         if texts and tables:
             raise DataError(f"{path}: {len(texts):,} texts (.txt) and {len(tables):,} series (.csv); wanted files of one kind")
         if tables:
@@ -206,7 +209,7 @@ def _classes(path: Path, encoding: str) -> Labelled:
         lines = [
             (Path(bare(file.name)).stem, number, line.strip())
             for file in entries
-            if _suffix(file) == ".txt"
+            if suffix_of(file) == ".txt"
             for number, line in enumerate(as_written(file, encoding).split("\n"), 1)
             if line.strip()
         ]
@@ -227,7 +230,8 @@ def _tables(path: Path, files: Sequence[tuple[str, Path]], encoding: str) -> Lab
     return series(Labelled(str(path), [one for one, _ in found], [label for label, _ in files], rows, "file"), found[0][1])
 
 
-def _suffix(file: Path) -> str:
+def suffix_of(file: Path) -> str:
+    """What a name ends in, in small letters, without what says that a file is packed."""
     return Path(bare(file.name)).suffix.lower()
 
 

@@ -1,5 +1,6 @@
 """The lines of a file of any size, one after the other."""
 
+import codecs
 import gzip
 import io
 import lzma
@@ -19,7 +20,7 @@ STANDARD_INPUT = Path("-")
 
 
 def lines(file: Path, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines of a file, unpacked if it ends in ``.gz``; a line feed ends one, alone or after a carriage return.
+    """The lines of a file, unpacked if it ends in ``.gz`` or ``.xz``; a line feed ends one, alone or after a carriage return.
 
     Of the file no more is held than a line. :data:`STANDARD_INPUT` is read as it comes.
 
@@ -30,11 +31,16 @@ def lines(file: Path, encoding: str = "utf-8") -> Iterator[str]:
     try:
         with readable(file), _opened(file) as raw, io.TextIOWrapper(raw, _marked(encoding), newline="\n") as text:
             for line in text:
-                yield line.removesuffix("\n").removesuffix("\r")
                 read += 1
+                if "\0" in line:
+                    wrong = f"{file}, line {read}: a character that is 0, so this is no text in {encoding}; wanted a text file"
+                    raise DataError(wrong)
+                yield line.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
         found = f"{file}, line {read + 1} or soon after: 0x{error.object[error.start]:02x} is not {encoding}"
-        raise DataError(f"{found}; say encoding=latin-1, or what it is, in training") from None
+        marked = not read and error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        say = "utf-16" if marked else "latin-1, or what it is,"
+        raise DataError(f"{found}; say encoding={say} in training") from None
     except LookupError:
         raise DataError(f"{file}: encoding={encoding}: no such encoding") from None
 
@@ -56,6 +62,8 @@ def readable(file: Path) -> Iterator[None]:
 def _opened(file: Path) -> BinaryIO:
     if file == STANDARD_INPUT:
         return cast("BinaryIO", io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False)))
+    if file.suffix == ".xz":
+        return cast("BinaryIO", lzma.open(file))
     return cast("BinaryIO", gzip.open(file) if file.suffix == ".gz" else file.open("rb"))
 
 

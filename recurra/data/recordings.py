@@ -98,7 +98,8 @@ def read_recordings(
     - a folder with ``transcripts.tsv`` or another table; or with tables whose names begin with ``train``; ``val``, ``valid``,
       ``validation`` or ``dev``; ``test``: then these are the parts;
     - a folder, or an archive ``.tar``, ``.tar.gz``, where the text of ``name.wav`` is in ``name.txt``; if it has folders
-      ``train``, ``dev``, ``test``, these are the parts.
+      ``train``, ``dev``, ``test``, these are the parts. If it has no texts at all, but folders that are no parts, the text of a
+      recording is the name of its folder: its label.
 
     A part that is not there is taken from what was to be learnt, half of `held_out` each, at least one recording. Which follows
     from a hash of the names. With a `group`, all of a group stand on one side: whole groups are taken, at least one.
@@ -130,7 +131,7 @@ def split_recordings(whole: Recordings, fingerprint: str, *, held_out: float = 0
 
 def _parted(name: str, read: dict[str, Recordings], fingerprint: str, held_out: float, *, grouped: bool) -> RecordingParts:
     """The three parts, those that are missing taken from what was to be learnt."""
-    notes = [note for found in read.values() for note in found.notes]
+    notes = list(dict.fromkeys(note for found in read.values() for note in found.notes))
     for part, found in read.items():
         silent = [k for k, said in enumerate(found.texts) if not said]
         if silent:
@@ -206,7 +207,7 @@ def _parts(path: Path, audio: str, text: str, group: str, encoding: str) -> dict
     parted: dict[str, list[int]] = {part: [] for part in PARTS}
     for k, place in enumerate(whole.places):
         folders = PurePosixPath(inside[place]).parts[:-1]
-        part = next((part for part, name in PARTS.items() if any(name.fullmatch(folder) for folder in folders)), "")
+        part = next(filter(None, map(_part_of, folders)), "")
         parted.setdefault(part, []).append(k)
     if not parted["train"]:  # no folders of parts
         return {"train": whole}
@@ -251,10 +252,23 @@ def _beside_each_other(path: Path, index: Mapping[str, Place], encoding: str, *,
     wanted = [(stems[name], place) for name, place in index.items() if name in stems]
     for k, content in contents([place for _, place in wanted]):
         texts[wanted[k][0]] = _text(wanted[k][1], content, encoding)
-    if texts_needed and sounds and not wanted:
-        asked = "a.txt beside a.wav, or transcripts.tsv with paths and texts"
-        raise DataError(f"{path}: {len(sounds):,} recordings and no texts; wanted {asked}")
-    return Recordings(str(path), list(sounds.values()), texts, [""] * len(sounds), list(range(1, len(sounds) + 1)))
+    notes = list[str]()
+    if sounds and not wanted:
+        folders = [PurePosixPath(name).parent.name for name in sounds]
+        if len(set(folders)) > 1 and not any(not name or _part_of(name) for name in folders):
+            texts, labels = folders, sorted(set(folders))
+            told = f"the names of the {len(labels):,} folders are taken as such ({', '.join(labels[:3])}, ...)"
+            notes.append(f"{path.name}: no texts: {told}")
+        elif texts_needed:
+            asked = "a.txt beside a.wav, transcripts.tsv with paths and texts, or a folder for each label"
+            raise DataError(f"{path}: {len(sounds):,} recordings and no texts; wanted {asked}")
+    places, lines = list(sounds.values()), list(range(1, len(sounds) + 1))
+    return Recordings(str(path), places, texts, [""] * len(sounds), lines, notes=tuple(notes))
+
+
+def _part_of(folder: str) -> str:
+    """Which part a folder of that name is, if any."""
+    return next((part for part, name in PARTS.items() if name.fullmatch(folder)), "")
 
 
 def _beside(path: Path, encoding: str) -> str:

@@ -167,7 +167,8 @@ class RunningMean(nn.Module):
     .. math:: y_t = x_t - \frac{1}{p + t} \sum_{s \le t} x_s, \quad t = 1, 2, \dots
 
     What a room or a microphone adds to every frame goes away, as more of it is heard; nothing of the future is needed. The
-    state is the sum (B, C) and the count (B,).
+    state is the sum (B, C) and the count (B,). With `shared` all channels have one mean, and each keeps how it differs from the
+    others: of logarithms of bands only the loudness goes.
 
     Example:
         >>> y, _ = RunningMean(1, prior=1)(torch.ones(1, 3, 1))
@@ -184,11 +185,11 @@ class RunningMean(nn.Module):
 
     place: Tensor
 
-    def __init__(self, size: int, *, prior: int = 100) -> None:
+    def __init__(self, size: int, *, prior: int = 100, shared: bool = False) -> None:
         super().__init__()
         if prior < 1:
             raise UsageError(f"prior is {prior}; wanted at least 1")
-        self.size, self.prior = size, prior
+        self.size, self.prior, self.shared = size, prior, shared
         self.register_buffer("place", torch.zeros(()), persistent=False)  # where the layer is
 
     def initial(self, batch: int) -> State:
@@ -205,7 +206,8 @@ class RunningMean(nn.Module):
         """Read x (B, T, C)."""
         total, before = given(state, self.initial(len(x)))
         inside = x if lengths is None else ragged.cut(x, lengths)
-        sums = total[:, None] + inside.cumsum(1)
+        told = inside.mean(-1, keepdim=True).expand_as(inside) if self.shared else inside
+        sums = total[:, None] + told.cumsum(1)
         counts = before[:, None] + torch.arange(1, x.shape[1] + 1, device=x.device)
         y = inside - sums / (self.prior + counts)[..., None]
         heard = x.shape[1] if lengths is None else lengths.to(x.device)
@@ -213,7 +215,7 @@ class RunningMean(nn.Module):
         return y if lengths is None else ragged.cut(y, lengths), after
 
     def extra_repr(self) -> str:
-        return f"{self.size}, prior={self.prior}"
+        return f"{self.size}, prior={self.prior}, shared={self.shared}"
 
 
 @final
@@ -222,15 +224,21 @@ class WholeNorm(nn.Module):
 
     .. math:: y_t = (x_t - \bar x) / \sqrt{\tfrac1T \sum_s (x_s - \bar x)^2 + \epsilon}, \quad \epsilon = 10^{-2}
 
+    With `shared` all channels of a row have one mean and one deviation, and each keeps how it differs from the others: of
+    logarithms of bands only the loudness goes, and how much it varies.
+
     Example:
         >>> y, _ = WholeNorm(1)(torch.tensor([[[1.0], [3.0]]]))
         >>> y.flatten().round()
         tensor([-1.,  1.])
+        >>> y, _ = WholeNorm(2, shared=True)(torch.tensor([[[1.0, 3.0], [1.0, 3.0]]]))
+        >>> y[0, 0].round()
+        tensor([-1.,  1.])
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, shared: bool = False) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.shared = size, shared
 
     def initial(self, batch: int) -> tuple[()]:
         """Refused: it has no state to start from."""
@@ -244,13 +252,14 @@ class WholeNorm(nn.Module):
         """Read whole rows x (B, T, C)."""
         if state is not None:
             self.initial(len(x))
+        over = (1, 2) if self.shared else (1,)
         if lengths is None:
-            mean, square = x.mean(1, keepdim=True), x.var(1, correction=0, keepdim=True)
+            mean, square = x.mean(over, keepdim=True), x.var(over, correction=0, keepdim=True)
             return (x - mean) / (square + 1e-2).sqrt(), ()
-        count = lengths.to(x.device).clamp(min=1)[:, None, None]
-        mean = ragged.cut(x, lengths).sum(1, keepdim=True) / count
+        count = lengths.to(x.device).clamp(min=1)[:, None, None] * (x.shape[2] if self.shared else 1)
+        mean = ragged.cut(x, lengths).sum(over, keepdim=True) / count
         away = ragged.cut(x - mean, lengths)
-        return away / (away.square().sum(1, keepdim=True) / count + 1e-2).sqrt(), ()
+        return away / (away.square().sum(over, keepdim=True) / count + 1e-2).sqrt(), ()
 
 
 @final

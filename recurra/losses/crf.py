@@ -83,9 +83,10 @@ class CRF(nn.Module):
         ends = self._ends(scores, lengths)
         steps, count = self._steps(scores), self.labels
         among, leave = steps[:count, :count], steps[:count, count]
-        sums = steps[count, :count] + scores[:, 0]
-        for t in range(1, scores.shape[1]):
-            after = torch.logsumexp(sums[:, :, None] + among, dim=1) + scores[:, t]
+        first, *rest = scores.unbind(1)  # the gradient of an index would be as large as all scores, at each step
+        sums = steps[count, :count] + first
+        for t, own in enumerate(rest, 1):
+            after = torch.logsumexp(sums[:, :, None] + among, dim=1) + own
             sums = torch.where((t < ends)[:, None], after, sums)
         return torch.where(ends > 0, torch.logsumexp(sums + leave, dim=1), 0)
 

@@ -4,7 +4,7 @@ from recurra.metrics.calibration import CalibrationTotals, fit_temperature, log_
 from recurra.metrics.classification import ClassRow, ClassTotals, NumberTotals, ProbabilityTotals
 from recurra.metrics.compare import Difference, diebold_mariano, no_skill
 from recurra.metrics.edits import common_length, edit_distance
-from recurra.metrics.entities import EntityTotals, entity_totals_by_label
+from recurra.metrics.entities import EntityTotals, confused_entities, entity_totals_by_label
 from recurra.metrics.forecasts import ForecastTotals, Scales, block_interval
 from recurra.metrics.kneser_ney import KneserNey
 from recurra.metrics.label_baselines import (
@@ -91,6 +91,7 @@ __all__ = [
     "block_interval",
     "carried",
     "common_length",
+    "confused_entities",
     "copy_source",
     "diebold_mariano",
     "drift",

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from recurra.metrics.pairs import PairTotals
 
-__all__ = ["EntityTotals", "entity_totals_by_label"]
+__all__ = ["EntityTotals", "confused_entities", "entity_totals_by_label"]
 
 Floats = NDArray[np.float64]
 Found = tuple[int, int, str]
 """First word, the word behind the last, label."""
+Answered = tuple[str, str, bool]
+"""The true label, the one that was told, either empty where there is no entity, and whether both are of the same words."""
 
 
 @final
@@ -73,4 +75,30 @@ def entity_totals_by_label(
     for label in labels:
         table[label] = EntityTotals()
         table[label].add(*([[one for one in row if one[2] == label] for row in side] for side in (outputs, references)))
+    return table
+
+
+def confused_entities(
+    outputs: Sequence[Sequence[Found]], references: Sequence[Sequence[Found]]
+) -> dict[Answered, list[tuple[int, int, int]]]:
+    """What was told of what, and where: sentence, first word, the word behind the last.
+
+    A true entity is answered by what was told of its words, else by what lies over most of them, else by nothing; what was
+    told where nothing is true is an answer to nothing.
+
+    Example:
+        >>> told, true = [[(0, 1, "PER"), (4, 5, "LOC"), (7, 8, "ORG")]], [[(0, 2, "PER"), (4, 5, "ORG")]]
+        >>> confused_entities(told, true)
+        {('PER', 'PER', False): [(0, 0, 2)], ('ORG', 'LOC', True): [(0, 4, 5)], ('', 'ORG', False): [(0, 7, 8)]}
+    """
+    table: dict[Answered, list[tuple[int, int, int]]] = {}
+    for row, (told, true) in enumerate(zip(outputs, references, strict=True)):
+        for start, end, label in true:
+            over = [one for one in told if one[0] < end and start < one[1]]
+            best = max(over, key=lambda one: (one[:2] == (start, end), min(one[1], end) - max(one[0], start)), default=None)
+            answer = (label, "", False) if best is None else (label, best[2], best[:2] == (start, end))
+            table.setdefault(answer, []).append((row, start, end))
+        for start, end, label in told:
+            if not any(one[0] < end and start < one[1] for one in true):
+                table.setdefault(("", label, False), []).append((row, start, end))
     return table

@@ -93,20 +93,61 @@ def fit_bags(bags: Bags, scale: Floats, targets: Floats, loss: Loss, strength: f
         loss: `logistic`, or `squared`.
         strength: of the penalty.
     """
-    (count, width), features, rows = targets.shape, bags.features, bags.rows
-    weights, bias = torch.zeros(len(scale), width), torch.zeros(width)
+    few = _together(bags, scale)
+    (count, width), features, rows = targets.shape, few.features, few.rows
+    weights, bias = torch.zeros(len(few.scale), width), torch.zeros(width)
     solver = torch.optim.LBFGS([weights, bias], max_iter=UPDATES, tolerance_change=CHANGE, line_search_fn="strong_wolfe")
 
     def cost() -> float:  # far faster than embedding_bag and its gradient
-        whole = scale * weights.numpy()
-        total, slope = loss(scores(bags, whole, bias.numpy()), targets)
-        back = [np.bincount(features, column[rows], minlength=len(scale)) for column in slope.T]
-        weights.grad = (torch.from_numpy(scale * np.stack(back, axis=1)).float() + strength * weights) / count
+        whole = few.scale * weights.numpy()
+        total, slope = loss(_sums(rows, features, count, whole) + bias.numpy(), targets)
+        back = [np.bincount(features, column[rows], minlength=len(few.scale)) for column in slope.T]
+        weights.grad = (torch.from_numpy(few.scale * np.stack(back, axis=1)).float() + strength * weights) / count
         bias.grad = torch.from_numpy(slope.sum(0)).float() / count
         return float((total + 0.5 * strength * weights.square().sum().item()) / count)
 
     solver.step(cost)  # type: ignore[no-untyped-call]
-    return scale * weights.numpy(), bias.numpy().astype(np.float64)
+    apart: Floats = scale * scale * (weights.numpy() / np.where(few.scale == 0, 1, few.scale))[few.numbers]
+    return apart, bias.numpy().astype(np.float64)
+
+
+class _Few(NamedTuple):
+    """N-grams of which those that one text alone has are one.
+
+    Attributes:
+        rows: which text each is of.
+        features: which n-gram it is.
+        scale: what each n-gram counts for.
+        numbers: of each n-gram that there was, which it is now.
+    """
+
+    rows: NDArray[np.int64]
+    features: NDArray[np.int64]
+    scale: Floats
+    numbers: NDArray[np.int64]
+
+
+def _together(bags: Bags, scale: Floats) -> _Few:
+    r"""The same model with fewer weights.
+
+    What always stands together has weights in the ratio of what it counts for, so that one n-gram of the scale
+    :math:`\sqrt{\sum s_f^2}` does what all of those do that stand in one text alone: in long texts most.
+    """
+    features, rows, count = bags.features, bags.rows, len(bags.starts) - 1
+    alone = np.bincount(features, minlength=len(scale)) == 1
+    shared = np.flatnonzero(~alone)
+    numbers = np.zeros(len(scale), np.int64)
+    numbers[shared] = np.arange(len(shared))
+    single = alone[features]
+    numbers[features[single]] = len(shared) + rows[single]
+    squares = [np.bincount(rows[single], column[features[single]] ** 2, minlength=count) for column in scale.T]
+    some = np.unique(rows[single])
+    return _Few(
+        np.concatenate([rows[~single], some]),
+        np.concatenate([numbers[features[~single]], len(shared) + some]),
+        np.concatenate([scale[shared], np.sqrt(np.stack(squares, axis=1))]),
+        numbers,
+    )
 
 
 def logistic(answers: Floats, targets: Floats) -> tuple[float, Floats]:
@@ -123,6 +164,8 @@ def squared(answers: Floats, targets: Floats) -> tuple[float, Floats]:
 
 def scores(bags: Bags, weights: Floats, bias: Floats) -> Floats:
     """(N, K): the sum of the weights (F, K) of the n-grams that each text has, and the biases (K,)."""
-    rows, count = bags.rows, len(bags.starts) - 1
-    sums = [np.bincount(rows, column[bags.features], minlength=count) for column in weights.T]
-    return np.stack(sums, axis=1) + bias
+    return _sums(bags.rows, bags.features, len(bags.starts) - 1, weights) + bias
+
+
+def _sums(rows: NDArray[np.int64], features: NDArray[np.int64], count: int, weights: Floats) -> Floats:
+    return np.stack([np.bincount(rows, column[features], minlength=count) for column in weights.T], axis=1)

@@ -1,5 +1,6 @@
 """Networks: layers put together for a kind of task."""
 
+from recurra.models.attention_transcriber import Attended, AttentionTranscriber
 from recurra.models.classifier import Classifier, Standardised
 from recurra.models.decoder import Decoder
 from recurra.models.encoder_decoder import Bridge, Encoder, EncoderDecoder, Reading
@@ -11,6 +12,8 @@ from recurra.models.transcriber import Transcriber, Transcript
 from recurra.models.transformer import CausalTransformer, TransformerDecoder, TransformerEncoder
 
 __all__ = [
+    "Attended",
+    "AttentionTranscriber",
     "Bridge",
     "CausalTransformer",
     "Classifier",

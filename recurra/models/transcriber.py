@@ -68,13 +68,22 @@ class Transcriber(nn.Module):
         """(B,): how many frames so many steps give."""
         return cast("Front", self.front).frames(lengths)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Transcript:
-        """Read whole sequences."""
+    def read(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What the layers make of whole sequences: vectors (B, T', H), and (B,) how many of the T' are each row's."""
         steps = x.new_full((len(x),), x.shape[1]).long() if lengths is None else lengths
         y, _ = self.front(x, None, lengths)
         frames = self.frames(steps)
         values, _ = self.layers(y, None, frames.to(y.device))
-        return Transcript(F.log_softmax(self.output(values), -1), frames)
+        return values, frames
+
+    def told(self, values: Tensor) -> Tensor:
+        """Log-probabilities (..., V + 1) of what each of these vectors says."""
+        return F.log_softmax(self.output(values), -1)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Transcript:
+        """Read whole sequences."""
+        values, frames = self.read(x, lengths)
+        return Transcript(self.told(values), frames)
 
     @property
     def streams(self) -> bool:
@@ -104,4 +113,4 @@ class Transcriber(nn.Module):
         if not y.shape[1]:
             return y.new_zeros(len(y), 0, self.output.out_features), (heard, before)
         values, after = self.layers(y, before)
-        return F.log_softmax(self.output(values), -1), (heard, after)
+        return self.told(values), (heard, after)

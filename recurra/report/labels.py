@@ -17,7 +17,7 @@ from recurra.tasks.explanations import Explained, explain
 from recurra.tasks.options import Classify
 from recurra.tasks.runs import Run
 
-__all__ = ["LabelReport", "confusion_figure", "label_report"]
+__all__ = ["LabelReport", "confusion_figure", "label_report", "label_table"]
 
 WIDEST = 30  # labels that a confusion shows
 WRITTEN = 16  # labels up to which it has numbers in its cells
@@ -61,7 +61,7 @@ def label_report(run: Run, evaluation: Mapping[str, Any], sentences: Sequence[st
         said += f" Only the {WIDEST} most frequent of {len(labels)} labels are drawn." if len(labels) > WIDEST else ""
         picture = Picture("confusion", "What is told of what", said, confusion_figure(labels, tables["confusion"]))
         found.pictures.append(picture)
-        found.sections.append(Section("Label by label", _table(tables.get("by label", [])), [picture]))
+        found.sections.append(Section("Label by label", label_table(tables.get("by label", [])), [picture]))
     if sentences and run.read("labels.json")["channels"]:
         raise UsageError(f"{run.folder}: reads series; leave --sentence out")
     try:
@@ -82,37 +82,39 @@ def label_report(run: Run, evaluation: Mapping[str, Any], sentences: Sequence[st
     return found
 
 
-def confusion_figure(labels: Sequence[str], cells: Sequence[Mapping[str, Any]]) -> Figure:
-    """A map of true labels and what is told of them, from rows ``true, told, count``."""
+def confusion_figure(
+    labels: Sequence[str], cells: Sequence[Mapping[str, Any]], *, more_true: Sequence[str] = (), more_told: Sequence[str] = ()
+) -> Figure:
+    """A map of true labels and what is told of them, from rows ``true, told, count``; with some more rows and columns."""
     frequent = {label: sum(cell["count"] for cell in cells if cell["true"] == label) for label in labels}
     kept = sorted(sorted(labels, key=lambda label: -frequent[label])[:WIDEST], key=list(labels).index)
-    places = {label: k for k, label in enumerate(kept)}
-    counts = np.zeros((len(kept), len(kept)), np.int64)
+    true, told = ({label: k for k, label in enumerate([*kept, *more])} for more in (more_true, more_told))
+    counts = np.zeros((len(true), len(told)), np.int64)
     for cell in cells:
-        if cell["true"] in places and cell["told"] in places:
-            counts[places[cell["true"]], places[cell["told"]]] = cell["count"]
+        if cell["true"] in true and cell["told"] in told:
+            counts[true[cell["true"]], told[cell["told"]]] += cell["count"]
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
-    size = 1.6 + 0.36 * len(kept) if len(kept) <= WRITTEN else 1.8 + 0.19 * len(kept)
+    size = 1.6 + 0.36 * len(told) if len(kept) <= WRITTEN else 1.8 + 0.19 * len(told)
     figure = Figure(figsize=(max(4.8, size + 0.6), size), layout="constrained")
     axes: Axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     small = 8 if len(kept) <= WRITTEN else 6.5
-    names = [_name(label) for label in kept]
-    upright = 0 if max(map(len, names)) < 4 else 90
-    axes.set_xticks(range(len(kept)), names, rotation=upright, fontsize=small, parse_math=False)
-    axes.set_yticks(range(len(kept)), names, fontsize=small, parse_math=False)
+    down, across = ([_name(label) for label in side] for side in (true, told))
+    upright = 0 if max(map(len, across)) < 4 else 90
+    axes.set_xticks(range(len(across)), across, rotation=upright, fontsize=small, parse_math=False)
+    axes.set_yticks(range(len(down)), down, fontsize=small, parse_math=False)
     axes.set_xlabel("told", fontsize=9)
     axes.set_ylabel("true", fontsize=9)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xticks(np.arange(len(kept) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(kept) + 1) - 0.5, minor=True)
+    axes.set_xticks(np.arange(len(across) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(down) + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="#d9d9d9", linewidth=0.5)
     axes.tick_params(which="minor", length=0)
     if len(kept) <= WRITTEN:
-        for true, told in np.argwhere(counts):
-            colour = "white" if shares[true, told] > 0.55 else "#1a1a1a"
-            axes.text(told, true, f"{counts[true, told]}", ha="center", va="center", fontsize=7, color=colour)
+        for row, column in np.argwhere(counts):
+            colour = "white" if shares[row, column] > 0.55 else "#1a1a1a"
+            axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=7, color=colour)
     return figure
 
 
@@ -226,23 +228,25 @@ def _trace(one: Explained) -> Figure:
     return figure
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The figures of each label."""
+def label_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of an evaluation's table, as its JSON has them, in HTML."""
     if not rows:
         return ""
-    head = "".join(f"<th{' class=n' if k else ''}>{escape(name.replace('_', ' '))}</th>" for k, name in enumerate(rows[0]))
-    body = "".join(f"<tr>{''.join(_cell(k, value) for k, value in enumerate(row.values()))}</tr>" for row in rows)
+    words = {name for name, value in rows[0].items() if isinstance(value, str)}
+    sides = {name: "" if name in words else " class=n" for name in rows[0]}
+    head = "".join(f"<th{side}>{escape(name.replace('_', ' '))}</th>" for name, side in sides.items())
+    body = "".join(f"<tr>{''.join(_cell(sides[name], value) for name, value in row.items())}</tr>" for row in rows)
     return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def _cell(place: int, value: Any) -> str:
+def _cell(side: str, value: Any) -> str:
     if value is None:
         text = ""
     elif isinstance(value, str):
         text = value
     else:
         text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
-    return f"<td{' class=n' if place else ''}>{escape(text)}</td>"
+    return f"<td{side}>{escape(text)}</td>"
 
 
 def _name(label: str) -> str:

@@ -12,6 +12,7 @@ from recurra.errors import ModelFileError, RecurraError, ResourceError
 from recurra.layers import Recurrent
 from recurra.report.advice import Advice, Case, advise
 from recurra.report.attention import attention_pictures
+from recurra.report.entities import entity_report
 from recurra.report.gradients import flow_pictures
 from recurra.report.history import History, history_pictures
 from recurra.report.labels import LabelReport, label_report
@@ -71,7 +72,8 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
     source = "" if run.facts["data"].get("embedded") else run.source
     advice = advise(Case(run.options, source, history, flow, judged.get("value"), judged.get("baselines", {})))
     curves = history_pictures(history, run.options.clip, {k: v for k, v in same.items() if v is not None})
-    labels = label_report(run, evaluation, sentences, missing)
+    tags = run.options.task == "tag"
+    labels = entity_report(evaluation) if tags else label_report(run, evaluation, sentences, missing)
     flows, maps = flow_pictures(flow, start), [] if labels.sections else attention_pictures(run, sentences, missing)
     figures = {
         "run": str(run.folder),

@@ -22,9 +22,8 @@ from recurra.data import (
     split_labelled,
     syllables,
 )
-from recurra.data.labelled import FASTA, KINDS
-from recurra.data.labels import bare, note
-from recurra.data.lines import STANDARD_INPUT, lines
+from recurra.data.label_streams import stream_inputs
+from recurra.data.labels import note
 from recurra.errors import DataError, UsageError
 from recurra.metrics import CalibrationTotals, fit_temperature, log_softmax, wilson
 from recurra.metrics.classification import ClassTotals, NumberTotals, ProbabilityTotals
@@ -277,36 +276,26 @@ def _steps(whole: Opened, text: str) -> int:
 
 
 def _each(whole: Opened, data: Path) -> Iterator[tuple[int, Any]]:
-    """Each input with its line; of plain lines of text no more is held than one, labels in front of all of them left out."""
-    if whole.symbols is None or not _plain(data):
-        read = _inputs(whole, data)
-        yield from zip(read.rows, read.inputs, strict=True)
-        return
-    encoding, labels = whole.options.encoding, set(whole.known.labels)
-    marked = data != STANDARD_INPUT and all(line.split(None, 1)[0] in labels for line in lines(data, encoding) if line.strip())
-    for number, line in enumerate(lines(data, encoding), 1):
-        yield number, "".join(line.split(None, 1)[1:]) if marked else line.strip()
-
-
-def _plain(data: Path) -> bool:
-    """Whether a file holds plain lines."""
-    suffix = Path(bare(data.name)).suffix.lower()
-    if data == STANDARD_INPUT:
-        return True
-    if data.is_dir() or (suffix != ".txt" and suffix in (*KINDS, *FASTA)) or data.suffix == ".xz":
-        return False
-    first = next((line for line in lines(data) if line.strip()), "")
-    return "\t" not in first and not first.startswith((">", "__label__"))
+    """Each input with its row, refused where it is not what the run reads."""
+    options, known = whole.options, whole.known
+    how: dict[str, Any] = {"text": options.text, "label": options.label, "encoding": options.encoding}
+    channels, left = stream_inputs(data, **how, known=known.labels)
+    _fitting(data, channels, known.channels)
+    return left
 
 
 def _inputs(whole: Opened, data: Path) -> Labelled:
     """What a file holds, refused where it is not what the run reads."""
     options, known = whole.options, whole.known
     read = read_inputs(data, text=options.text, label=options.label, encoding=options.encoding, known=known.labels)
-    if len(read.channels) != len(known.channels):
-        came, wanted = (f"series of {len(side)} channels" if side else "text" for side in (read.channels, known.channels))
-        raise DataError(f"{data}: {came}; wanted {wanted}, as the run learnt from")
+    _fitting(data, read.channels, known.channels)
     return read
+
+
+def _fitting(data: Path, channels: tuple[str, ...], known: tuple[str, ...]) -> None:
+    if len(channels) != len(known):
+        came, wanted = (f"series of {len(side)} channels" if side else "text" for side in (channels, known))
+        raise DataError(f"{data}: {came}; wanted {wanted}, as the run learnt from")
 
 
 def _told(looked: Labelled, told: Mapping[int, str]) -> str:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from recurra import store
 from recurra.errors import DataError, NumericError, RecurraError, Stopped, UsageError, near_miss
 from recurra.layers.family import member
-from recurra.tasks.compared import Compared, Trained, Variant, plain
+from recurra.tasks.compared import OVER, Compared, Trained, Variant, plain
 from recurra.tasks.console import terminal
 from recurra.tasks.costs import Costs, costs, pace
 from recurra.tasks.options import TASKS, TaskOptions
@@ -31,9 +31,9 @@ def compare(task: str, data: Any, words: Iterable[str], *, out: str | Path | Non
 
     Options with several values vary, all combinations of them; ``seeds=N`` trains each N times. With a budget the updates that
     fit into it are counted first: every variant is timed for a moment, and all its trainings have that many updates, so that
-    schedules end where they should and no clock decides anything inside a training. Looks at the held-out part are not
-    counted. Everything is in the folder: calling this again with the same arguments goes on, and more seeds add to those
-    that are there.
+    schedules end where they should. On a machine that has become slow since, a training ends at its first look after one and a
+    half budgets, and that is told; else no clock decides anything inside it. Looks at the held-out part are not counted.
+    Everything is in the folder: calling this again with the same arguments goes on, and more seeds add to those that are there.
 
     ======================  ================================================================================
     ``compare.json``        what is compared, on what data
@@ -158,6 +158,8 @@ class _Comparison:
             with closing(run.reports()) as reports:
                 for report in reports:
                     status(f"{said}: step {report.step} of {report.steps}")
+                    if self._cut(report.step, report.steps, report.seconds):
+                        break
             status(f"{said}: measuring")
             store.write_json(folder / "evaluation.json", run.evaluate().as_json())
             _, _, training = self._told(folder)
@@ -229,7 +231,12 @@ class _Comparison:
         ends = [0.0, *(line["seconds"] for line in lines)]
         items = sum(line["items_per_second"] * (end - begun) for line, begun, end in zip(lines, ends, ends[1:], strict=False))
         baselines = {who: each for who, each in metrics[name]["baselines"].items() if each is not None}
-        return name, baselines, Trained(_or_nan(value), (low, high), lines[-1]["step"], ends[-1], items / ends[-1])
+        step, seconds, cut = lines[-1]["step"], ends[-1], self._cut(*(lines[-1][name] for name in ("step", "steps", "seconds")))
+        return name, baselines, Trained(_or_nan(value), (low, high), step, seconds, items / seconds, cut)
+
+    def _cut(self, step: int, steps: int, seconds: float) -> bool:
+        """Whether a training ends here, before its last update, for its budget is long over."""
+        return step < steps and 0 < OVER * self.what.budget.seconds < seconds
 
     def _finish(self) -> Compared:
         figure, baselines, rows = "", dict[str, float](), list[Variant]()

@@ -1,7 +1,7 @@
 """What a comparison found: variants, what each reached and costs, and which of them can be told apart."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -10,19 +10,21 @@ from typing import Any, NamedTuple
 from recurra.metrics import FewMean, few_mean
 from recurra.tasks.costs import Costs
 
-__all__ = ["Compared", "Gap", "Trained", "Variant", "plain"]
+__all__ = ["OVER", "Compared", "Gap", "Trained", "Variant", "plain"]
 
 OFF = 0.2  # share by which training may miss its budget without a word
+OVER = 1.5  # budgets after which it ends at its next look, done or not
 
 
 class Trained(NamedTuple):
-    """One finished training: the figure that counts, what it did, and how fast."""
+    """One training: the figure that counts, what it did, how fast, and whether it ended because its budget was long over."""
 
     value: float
     interval: tuple[float, float]
     updates: int
     seconds: float
     items_per_second: float
+    cut: bool = False
 
 
 class Variant(NamedTuple):
@@ -131,13 +133,23 @@ class Compared(NamedTuple):
         for row in self.variants:
             for seed, reason in row.failed.items():
                 said.append(f"{row.name}{'' if seed == 'all' else f', seed {seed}'}: {reason}")
-            seconds = row.mean("seconds")
-            if self.budget and seconds is not None and abs(seconds / self.budget - 1) > OFF:
-                said.append(
-                    f"{row.name} trained for {seconds:.4g} s with a budget of {self.budget:g} s: "
-                    "the machine was not as fast as when it was timed, or patience ended it"
-                )
+            if self.budget and row.trainings:
+                said += self._told(row)
         return said
+
+    def _told(self, row: Variant) -> Iterator[str]:
+        """How far a variant's trainings missed the budget."""
+        mean = fmean(each.seconds for each in row.trainings.values())
+        took = f"{row.name} trained for {mean:.4g} s with a budget of {self.budget:g} s"
+        if mean > (1 + OFF) * self.budget:
+            yield f"{took}: the machine was slower than when the variant was timed"
+        elif mean < (1 - OFF) * self.budget:
+            yield f"{took}: the machine was faster than when the variant was timed, or patience ended it"
+        if ended := [str(seed) for seed, each in row.trainings.items() if each.cut]:
+            yield (
+                f"{row.name} was ended at {OVER:g} budgets before its last update, seeds {', '.join(ended)}: "
+                "its rate had not come down; leave the machine to it, or give steps in place of a budget"
+            )
 
     def as_json(self) -> dict[str, Any]:
         """One object: baselines, variants with all their trainings, and differences."""

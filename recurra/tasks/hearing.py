@@ -27,7 +27,7 @@ from recurra.data.recordings import (
 )
 from recurra.data.resampling import resample
 from recurra.data.utterances import Heard, SpeechBatches, hear, sounds_in_order
-from recurra.errors import DataError
+from recurra.errors import DataError, UsageError
 from recurra.layers import Chain, LogMel, RunningMean, SpecAugment, Standardised, WholeNorm, convolutions
 from recurra.tasks import transcripts
 from recurra.tasks.console import terminal
@@ -43,6 +43,7 @@ MOST = 16_000  # samples a second that are taken where nobody says how many
 READ, ROWS = 32_000, 256  # frames of 10 ms and recordings of a batch that is only read
 FITTED = 600  # seconds of sound whose statistics stand for all
 KERNEL = 5  # frames that a convolution sees
+LONG, SHORT = 100, 20  # frames that a running mean of a band begins with, and one of loudness
 SECTIONS = 8  # of a recording that are compared with those of others
 SLOW = 2.0  # seconds after which decoding tells how far it is
 
@@ -50,6 +51,8 @@ SLOW = 2.0  # seconds after which decoding tells how far it is
 def read(options: Transcribe, data: Path | None) -> tuple[Transcribe, TranscribedParts]:
     """The data, heard, and the options with the rate that they are heard at."""
     if data is None:
+        if options.output == "label":
+            raise UsageError("output=label: the numbers that come without a file say too much for a label; name a folder")
         return _dialled(options)
     found = read_recordings(
         data, options.audio, options.text, options.group, encoding=options.encoding, held_out=options.held_out
@@ -85,6 +88,7 @@ def kind(options: Transcribe, learnt: Transcribed | None = None) -> Kind:
         batches=partial(SpeechBatches, **sizes, seed=options.seed, speeds=options.speeds),
         in_order=partial(sounds_in_order, rate=options.rate, tokens=READ, batch=ROWS),
         baselines=partial(_naive, options),
+        looks=partial(_looks, options),
         shortest=10 / 11 if options.speeds else 1.0,
     )
 
@@ -95,14 +99,21 @@ def front(options: Transcribe, frames: Tensor | None = None) -> Chain:
     if frames is not None:
         standardised.fit(frames)
     layers: list[nn.Module] = [LogMel(options.rate, bins), standardised]
-    if options.normalise != "data":
-        layers.append(RunningMean(bins) if options.normalise == "running" else WholeNorm(bins))
+    layers += _normalised(options.normalise, bins)
     if options.masks:
         count = options.masks
         layers.append(SpecAugment(bins, bands=count, band=options.band, spans=count, span=options.span))
     small = max(k for k in range(1, options.stride + 1) if options.stride % k == 0 and k * k <= options.stride)
     strides, sizes = (options.stride // small, small), (options.channels, options.channels)
     return Chain(*layers, convolutions(bins, sizes, kernel=KERNEL, strides=strides, dropout=options.dropout))
+
+
+def _normalised(how: str, bins: int) -> list[nn.Module]:
+    """What takes the voice and the room of a recording from its frames."""
+    shared = how.endswith("level")
+    if how.startswith("running"):
+        return [RunningMean(bins, prior=SHORT if shared else LONG, shared=shared)]
+    return [WholeNorm(bins, shared=shared)] if how.startswith("whole") else []
 
 
 def whole(options: Transcribe, found: Recordings) -> Iterator[tuple[Mapping[str, Any], Samples]]:
@@ -136,6 +147,14 @@ def nearest(options: Transcribe, learnt: Transcribed, asked: Transcribed) -> lis
     """For each recording the text of the learnt one that is most like it in sections: mean frames, however loud."""
     ours, theirs = (_sections(options, part.inputs) for part in (asked, learnt))
     return [learnt.texts[int(row.argmin())] for row in torch.cdist(ours, theirs)]
+
+
+@torch.no_grad()
+def _looks(options: Transcribe, samples: NDArray[Any]) -> NDArray[Any]:
+    """Frames, however loud."""
+    frames: Tensor = LogMel(options.rate, options.bins)(torch.from_numpy(np.asarray(samples, np.float32))[None])[0][0]
+    found: NDArray[Any] = (frames - frames.mean() if len(frames) else frames.new_zeros(1, options.bins)).numpy()
+    return found
 
 
 def _naive(options: Transcribe, learnt: Transcribed, asked: Transcribed) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import nn
 
-from recurra.data import Labelled, LabelledParts, Ragged, Symbols, Words, in_order
+from recurra.data import Labelled, LabelledParts, PairBatch, Ragged, Symbols, Words, in_order
 from recurra.data.word_vectors import read_word_vectors
 from recurra.errors import DataError, ModelFileError, UsageError
 from recurra.layers import AttentionPooling, LastPooling, MaxPooling, MeanPooling, Pooling, convolutions
@@ -42,6 +42,9 @@ __all__ = [
 
 READ, ROWS = 32_000, 256  # steps and rows of a batch that is only read
 BETWEEN = {"character": "", "word": " "}
+Ordered = Callable[[Ragged, Ragged], Iterator[tuple[NDArray[np.int64], PairBatch]]]
+"""From inputs and targets to batches of them, each once, with their places."""
+ordered: Ordered = partial(in_order, tokens=READ, batch=ROWS)
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,14 @@ class Known:
         if output == "number":
             numbers = np.array([float(label) for label in parts.learnt.labels])
             return cls(parts.learnt.channels, (), (), float(numbers.mean()), float(numbers.std()) or 1.0)
-        counts = Counter(parts.learnt.labels)
+        return cls.of_labels(parts.learnt.labels, parts.learnt.channels)
+
+    @classmethod
+    def of_labels(cls, told: Sequence[str], channels: tuple[str, ...] = ()) -> Self:
+        """The labels that there are, numbers by their value before all else, and how many of each."""
+        counts = Counter(told)
         labels = sorted(counts, key=_natural)
-        return cls(parts.learnt.channels, tuple(labels), tuple(counts[label] for label in labels))
+        return cls(channels, tuple(labels), tuple(counts[label] for label in labels))
 
     @property
     def outputs(self) -> int:
@@ -251,13 +259,13 @@ def targets(facts: Known, labels: Sequence[str]) -> Ragged:
 
 
 @torch.no_grad()
-def outputs(model: Classifier, rows: Ragged) -> NDArray[np.float64]:
-    """(N, K) what the network says of each, NaN of those without a step."""
+def outputs(model: Classifier, rows: Ragged, ordered: Ordered = ordered) -> NDArray[np.float64]:
+    """(N, K) what the network says of each, NaN of those without a step; `ordered` makes the batches."""
     device, training = next(model.parameters()).device, model.training
     found = np.full((rows.rows, model.head.out_features), math.nan)
     there = np.flatnonzero(rows.lengths)
     model.eval()
-    for places, batch in in_order(rows.take(there), Ragged.of([[]] * len(there)), tokens=READ, batch=ROWS):
+    for places, batch in ordered(rows.take(there), Ragged.of([[]] * len(there))):
         said, _ = model(batch.source.to(device), None, batch.source_lengths.to(device))
         found[there[places]] = said.double().cpu().numpy()
     model.train(training)

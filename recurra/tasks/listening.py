@@ -10,6 +10,8 @@ from torch import Tensor
 from recurra.decode import Prefixes, said
 from recurra.errors import UsageError
 from recurra.tasks import recipes, transcripts
+from recurra.tasks.attending import Attending
+from recurra.tasks.framewise import sayable
 from recurra.tasks.options import TranscriptPrediction
 from recurra.tasks.searching import search
 
@@ -25,10 +27,14 @@ class Stream:
         how: the search.
 
     Raises:
-        UsageError: a network that reads whole sequences only.
+        UsageError: a network that reads whole sequences only, or that writes by attention to the whole.
     """
 
     def __init__(self, whole: transcripts.Opened, how: TranscriptPrediction) -> None:
+        if isinstance(whole, Attending):
+            raise UsageError(
+                "decoder=attention: the run writes once it has heard all; train one with decoder=ctc to hear it as it comes"
+            )
         options, model, symbols = whole
         if not model.streams:
             reason = "model=transformer" if options.model == "transformer" else "bidirectional=true"
@@ -52,7 +58,7 @@ class Stream:
         if len(steps):
             x = torch.as_tensor(np.asarray(steps, np.float32), device=self.device)[None]
             frames, self._state = self.model.chunk(x, self._state)
-            frames = transcripts.sayable(frames.cpu())
+            frames = sayable(frames.cpu())
             if self.search is None:
                 [new], self._last = said(frames, last=self._last)
                 self._numbers += new

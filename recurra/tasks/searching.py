@@ -1,13 +1,13 @@
 """How the tasks that write down what a sequence says search for it: a beam, and which run judges beside it."""
 
 from recurra.data import Symbols
-from recurra.decode import PrefixBeam, Scorer, SymbolScorer, WordScorer
+from recurra.decode import Beam, PrefixBeam, Scorer, SymbolScorer, WordScorer
 from recurra.errors import UsageError
 from recurra.tasks import text
 from recurra.tasks.options import Text, TranscriptOptions, TranscriptPrediction
 from recurra.tasks.runs import load
 
-__all__ = ["scorer", "search", "searched"]
+__all__ = ["hypotheses", "scorer", "search", "searched"]
 
 
 def searched(options: TranscriptOptions) -> TranscriptPrediction:
@@ -24,6 +24,13 @@ def search(how: TranscriptPrediction, options: TranscriptOptions, symbols: Symbo
             )
         return None
     return PrefixBeam(how.beam, scorer(how, options, symbols))
+
+
+def hypotheses(how: TranscriptPrediction) -> Beam:
+    """The search of a decoder with attention, which nothing judges beside it; a beam of 1 is greedy."""
+    if how.language not in ("", "none"):
+        raise UsageError(f"language={how.language}: decoder=attention asks no language model; train a run with decoder=ctc")
+    return Beam(how.beam, how.best)
 
 
 def scorer(how: TranscriptPrediction, options: TranscriptOptions, symbols: Symbols) -> Scorer | None:

@@ -33,6 +33,7 @@ __all__ = [
     "Opened",
     "asked",
     "begin",
+    "bounded",
     "examples",
     "grams",
     "known",
@@ -104,7 +105,7 @@ def setup(options: SequenceOptions, pairs: Pairs, run: Run | None = None) -> Set
 
     def update(item: Shared, _: Any) -> Loss:
         batch = item.batch.to(device)
-        x, y, lengths = _told(batch, vocabulary.boundary)
+        x, y, lengths = bounded(batch, vocabulary.boundary)
         memory, state = model.read(batch.source, batch.source_lengths)
         logits, _ = forced(model.decoder, x, item.share, state=state, lengths=lengths, memory=memory)
         inside = mask(lengths, x.shape[1])
@@ -255,7 +256,7 @@ def nats(model: EncoderDecoder, vocabulary: Vocabulary, pairs: Sides, read: Reac
     model.eval()
     for places, found in in_order(*(side.take(there) for side in encoded), tokens=READ, batch=ROWS):
         batch = found.to(device)
-        x, y, lengths = _told(batch, vocabulary.boundary)
+        x, y, lengths = bounded(batch, vocabulary.boundary)
         logits = model(batch.source, batch.source_lengths, x, lengths)
         each = F.cross_entropy(logits.transpose(1, 2), y, reduction="none")
         sums[there[places]] = each.where(mask(lengths, x.shape[1]), 0).double().sum(1).cpu().numpy()
@@ -264,7 +265,7 @@ def nats(model: EncoderDecoder, vocabulary: Vocabulary, pairs: Sides, read: Reac
     return Mean(tuple(sums[there].tolist()), tuple(counts[there].tolist()))
 
 
-def _told(batch: PairBatch, boundary: int) -> tuple[Tensor, Tensor, Tensor]:
+def bounded(batch: PairBatch, boundary: int) -> tuple[Tensor, Tensor, Tensor]:
     """What a decoder reads, what it is to predict, and how much of it: the targets with the boundary before and behind."""
     x = F.pad(batch.target, (1, 0), value=boundary)
     y = F.pad(batch.target, (0, 1)).scatter(1, batch.target_lengths[:, None], boundary)

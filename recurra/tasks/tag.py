@@ -1,5 +1,6 @@
 """The task `tag`: which words of a sentence are an entity, and what it is."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, tee
 from pathlib import Path
@@ -27,9 +28,10 @@ from recurra.data import (
     word_places,
 )
 from recurra.data.conll import blocks, has_columns, token_column
+from recurra.data.lines import STANDARD_INPUT
 from recurra.data.sentences import blank_places
 from recurra.errors import DataError, UsageError
-from recurra.metrics import EntityLookup, EntityTotals, Mean, TagLookup, entity_totals_by_label
+from recurra.metrics import EntityLookup, EntityTotals, Mean, TagLookup, confused_entities, entity_totals_by_label
 from recurra.models import Tagger
 from recurra.tasks import recipes, tagging
 from recurra.tasks.evaluation import Evaluation, Figure, Held, Rows
@@ -143,14 +145,25 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
     strange = sorted({one.label for found in wanted for one in found} - set(parts.learnt.labels))
     if strange and data is not None:
         notes.append(f"labels that were not learnt: {', '.join(strange)}; none of them can be found")
-    table = Rows("labels", COLUMNS, tuple(_by_label(ours, wanted)))
-    return Evaluation("tag", Path(asked.name).name, tuple(figures), tuple(notes), (table,))
+    tables = Rows("labels", COLUMNS, tuple(_by_label(ours, wanted))), _confusion(ours, sentences)
+    return Evaluation("tag", Path(asked.name).name, tuple(figures), tuple(notes), tables)
 
 
 def _by_label(found: Sequence[Sequence[Entity]], wanted: Sequence[Sequence[Entity]]) -> Iterator[tuple[str | int | float, ...]]:
     for label, totals in entity_totals_by_label(found, wanted).items():
         figures, (low, high) = totals.figures(), totals.interval("F1")
         yield (label, *totals.counts, *(figures[name] for name in NAMES), low, high)
+
+
+def _confusion(found: Sequence[Sequence[Entity]], sentences: Sequence[Sentence]) -> Rows:
+    """What was told of what, the most frequent first; nothing is empty; with the words of which it was told most often."""
+    rows = list[tuple[str | int, ...]]()
+    for (true, told, same), places in confused_entities(found, [sentence.entities for sentence in sentences]).items():
+        words = Counter(" ".join(sentences[row].words[start:end]) for row, start, end in places)
+        ends = ("same" if same else "other") if true and told else ""
+        rows.append((true, told, ends, len(places), words.most_common(1)[0][0]))
+    rows.sort(key=lambda row: (-int(row[3]), row[:3]))
+    return Rows("confusion", ("true", "told", "ends", "count", "most often"), tuple(rows), shown=False)
 
 
 def _right(found: Sequence[Sequence[Entity]], sentences: Sequence[Sentence], scheme: str) -> Mean:
@@ -213,6 +226,8 @@ def _rows(run: Run, data: Path, how: TagPrediction) -> Iterator[Mapping[str, Any
 
 def _sentences(options: Tag, data: Path, how: TagPrediction) -> Iterator[Sentence]:
     """The sentences of a file, one after the other."""
+    if data != STANDARD_INPUT and not any(map(str.strip, lines(data, options.encoding))):
+        raise DataError(f"{data}: nothing in it; wanted at least one sentence")
     read = lines(data, options.encoding)
     kind, form = data.name.removesuffix(".gz").rpartition(".")[2].lower(), how.form
     if form == "auto":

@@ -41,8 +41,9 @@ DIGIT = re.compile(r"\d")
 SHAPES = 8
 """How many ways there are to write a word: see `shape_of`."""
 AHEAD = 512  # sentences that are sorted by length before they are read, and held at a time
-READ, ROWS = 16_000, 256  # words and rows of a batch that is only read
+READ, ROWS = 64_000, 256  # words and rows of a batch that is only read
 LONGEST = 40  # characters of a word that are read
+PIECE = 500  # words that are read together; longer sentences are read in pieces
 
 
 def shape_of(word: str) -> int:
@@ -150,13 +151,14 @@ class Found(NamedTuple):
 
 @torch.no_grad()
 def find(model: Tagger, lexicon: Lexicon, sentences: Iterable[Sentence]) -> Iterator[list[Found]]:
-    """The entities of each sentence, in constant memory."""
+    """The entities of each sentence, in constant memory; of more than 500 words each 500 are read for themselves."""
     device, left = next(model.parameters()).device, iter(sentences)
     model.eval()
     while some := list(islice(left, AHEAD)):
-        forms = Forms(lexicon, some)
+        pieces, origins = _pieces(some)
+        forms = Forms(lexicon, pieces)
         there = np.flatnonzero(forms.rows.lengths)
-        found: list[list[Found]] = [[] for _ in some]
+        found: list[list[Found]] = [[] for _ in pieces]
         rows = forms.rows.take(there)
         for places, batch in in_order(rows, rows, tokens=READ, batch=ROWS):
             read = forms.batch(batch).to(device)
@@ -164,16 +166,35 @@ def find(model: Tagger, lexicon: Lexicon, sentences: Iterable[Sentence]) -> Iter
             tags, probable = model.tags(scores, read.lengths), model.probabilities(scores, read.lengths)
             sure = probable.gather(2, tags[..., None])[..., 0].cpu().numpy()
             for k, place in enumerate(there[places].tolist()):
-                length = len(some[place].words)
+                length = len(pieces[place].words)
                 told = entities((lexicon.tags[tag] for tag in tags[k, :length].tolist()), lexicon.scheme)
                 found[place] = [Found(one, float(sure[k, one.start : one.end].min())) for one in told]
-        yield from found
+        whole: list[list[Found]] = [[] for _ in some]
+        for (place, first), each in zip(origins, found, strict=True):
+            moved = ((Entity(start + first, end + first, label), sure) for (start, end, label), sure in each)
+            whole[place] += [Found(one, sure) for one, sure in moved]
+        yield from whole
+
+
+def _pieces(sentences: Iterable[Sentence]) -> tuple[list[Sentence], list[tuple[int, int]]]:
+    """Sentences of which none is too long to be read; of each, which one it is of, and the word of that one it begins with."""
+    pieces, origins = list[Sentence](), list[tuple[int, int]]()
+    for place, whole in enumerate(sentences):
+        for first in range(0, max(1, len(whole.words)), PIECE):
+            last = min(first + PIECE, len(whole.words))
+            clipped = (Entity(max(one.start, first), min(one.end, last), one.label) for one in whole.entities)
+            inside = tuple(Entity(start - first, end - first, label) for start, end, label in clipped if start < end)
+            parts: dict[str, Any] = {"words": whole.words[first:last], "places": whole.places[first:last], "entities": inside}
+            pieces.append(whole if len(whole.words) <= PIECE else whole._replace(**parts))
+            origins.append((place, first))
+    return pieces, origins
 
 
 @torch.no_grad()
 def nats(model: Tagger, lexicon: Lexicon, sentences: Sequence[Sentence]) -> Mean:
     """Nats of each true tag."""
     device, training = next(model.parameters()).device, model.training
+    sentences, _ = _pieces(sentences)
     forms, targets = Forms(lexicon, sentences), lexicon.targets(sentences)
     sums, counts = np.zeros(len(sentences)), forms.rows.lengths
     there = np.flatnonzero(counts)

@@ -12,7 +12,7 @@ from recurra.data.lines import STANDARD_INPUT
 from recurra.data.recordings import find_recordings
 from recurra.data.resampling import Resampler
 from recurra.errors import DataError, UsageError
-from recurra.tasks import hearing, transcripts
+from recurra.tasks import hearing, told, transcripts
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.listening import Stream
 from recurra.tasks.options import EvaluationOptions, Transcribe, TranscribePrediction
@@ -30,26 +30,26 @@ CHUNK = 0.25  # seconds of what is typed that are heard at a time where nobody s
 def begin(options: Transcribe, data: Path | None, out: Path | None) -> Run:
     """Hear the recordings, learn the vocabulary, and make the run folder."""
     options, parts = hearing.read(options, data)
-    return transcripts.begin(options, parts, hearing.kind(options, parts.learnt), data, out)
+    return told.by(options).begin(options, parts, hearing.kind(options, parts.learnt), data, out)
 
 
 def setup(options: Transcribe, data: Path | None) -> Setup:
     """What there is to train, for whoever needs no run: hears the data, makes no folder."""
     options, parts = hearing.read(options, data)
-    return transcripts.setup(options, parts, hearing.kind(options, parts.learnt))
+    return told.by(options).setup(options, parts, hearing.kind(options, parts.learnt))
 
 
 def setup_of(run: Run) -> Setup:
     """What a run trains, from the data that it learns from."""
     parts = _parts(run)
-    return transcripts.setup_of(run, parts, hearing.kind(_options(run), parts.learnt))
+    return told.by(_options(run)).setup_of(run, parts, hearing.kind(_options(run), parts.learnt))
 
 
 def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
-    """Errors in characters and words, beside the most frequent text and that of the recording that sounds most alike."""
+    """Errors in characters and words, or in labels, beside the most frequent one and that of the recording most alike."""
     options, parts = _options(run), _parts(run)
     asked, notes = (parts.test, []) if data is None else hearing.told(options, data)
-    return transcripts.evaluate(run, parts.learnt, asked, hearing.kind(options), chosen, notes)
+    return told.by(options).evaluate(run, parts.learnt, asked, hearing.kind(options), chosen, notes)
 
 
 def predict(run: Run, data: Path | None, how: TranscribePrediction) -> Iterator[Mapping[str, Any]]:
@@ -60,17 +60,21 @@ def predict(run: Run, data: Path | None, how: TranscribePrediction) -> Iterator[
         )
     options = _options(run)
     kind = hearing.kind(options)
+    if options.output == "label" and (data == STANDARD_INPUT or how.chunk):
+        raise UsageError(f"{run.folder}: a label is told of whole recordings; wanted a file or folder, without chunk")
     if data == STANDARD_INPUT:
         return _told(run, how, [({"file": "-"}, hearing.typed(options.rate, how.chunk or CHUNK))])
     found = find_recordings(data, options.audio, options.text, encoding=options.encoding)
     if how.chunk:
         return _told(run, how, hearing.in_pieces(options, found, how.chunk))
-    return transcripts.predict(run, kind, hearing.whole(options, found), how)
+    return told.by(options).predict(run, kind, hearing.whole(options, found), how)
 
 
 def stream(run: Run, rate: int = 0, **how: Any) -> "Listener":
     """The run, to be fed samples; `rate` is how many a second there will be, 0 the run's own."""
     options = _options(run)
+    if options.output == "label":
+        raise UsageError(f"{run.folder}: a label is told of whole recordings; wanted run.predict, or a run with output=text")
     inner = Stream(transcripts.opened(run, hearing.kind(options)), TranscribePrediction(**how))
     return Listener(inner, rate or options.rate, options.rate)
 

@@ -9,16 +9,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from recurra.data import PairBatch, Ragged, Symbols, Transcribed, TranscribedParts
-from recurra.decode import Guess, said
+from recurra.decode import Guess
 from recurra.errors import DataError
-from recurra.losses import ctc
 from recurra.metrics import TranscriptTotals, edit_distance, most_frequent, side_by_side
-from recurra.models import Transcriber, Transcript, TransformerEncoder
+from recurra.models import AttentionTranscriber, Transcriber, TransformerEncoder
 from recurra.tasks import judging, recipes, searching
+from recurra.tasks.attending import Attending, attending
 from recurra.tasks.evaluation import Evaluation, Figure
+from recurra.tasks.framewise import Framewise
 from recurra.tasks.options import EvaluationOptions, TranscriptOptions, TranscriptPrediction
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
@@ -35,7 +36,6 @@ __all__ = [
     "network",
     "opened",
     "predict",
-    "sayable",
     "setup",
     "setup_of",
     "write",
@@ -56,6 +56,10 @@ WRONG = 3  # transcripts that are shown beside what was wanted when it is measur
 AHEAD = 128  # inputs that are read before they are written down
 
 
+Opened = Framewise | Attending
+"""A trained run, by what its decoder is: options, network, vocabulary."""
+
+
 class Counted(Batches, Protocol):
     """Batches, and how many of them pass over the data once."""
 
@@ -70,6 +74,7 @@ class Kind(NamedTuple):
         batches: of inputs and targets, in another order and company each epoch; augmented, as a function of (seed, step).
         in_order: of inputs and targets, once, with the places of each batch; as they are.
         baselines: texts that naive methods write for the second, from the first, by their names.
+        looks: what naive methods see of an input (T, C), where one label is told of it.
         shortest: share of its steps that augmentation leaves an input at least.
     """
 
@@ -77,6 +82,7 @@ class Kind(NamedTuple):
     batches: Callable[[Ragged, Ragged], Counted]
     in_order: Callable[[Ragged, Ragged], Iterator[tuple[NDArray[np.int64], PairBatch]]]
     baselines: Callable[[Transcribed, Transcribed], Mapping[str, list[str]]]
+    looks: Callable[[NDArray[Any]], NDArray[Any]]
     shortest: float = 1.0
 
 
@@ -101,10 +107,10 @@ def begin(
     recipes.device(options)
     recipes.precision(options)
     symbols = _learnt(options, parts.learnt)
-    model = network(options, kind, symbols)
-    recipes.check(options, model)
-    searching.scorer(searching.searched(options), options, symbols)
-    _, _, notes = _usable(model, symbols, kind, parts.learnt)
+    whole = _made(options, kind, symbols)
+    recipes.check(options, whole.model)
+    whole.writer(searching.searched(options))
+    _, _, notes = _usable(whole, kind, parts.learnt)
     facts = {
         "source": parts.name if data is None else str(data.absolute()),
         "embedded": data is None,
@@ -119,21 +125,20 @@ def setup(options: TranscriptOptions, parts: TranscribedParts, kind: Kind, run: 
     recipes.network(options)
     symbols = _learnt(options, parts.learnt) if run is None else _known(run)
     torch.manual_seed(options.seed)
-    model = network(options, kind, symbols)
-    inputs, targets, _ = _usable(model, symbols, kind, parts.learnt)
+    whole = _made(options, kind, symbols)
+    inputs, targets, _ = _usable(whole, kind, parts.learnt)
+    if isinstance(whole, Attending):
+        whole.model.pace.fill_(targets.lengths.sum() / _there(whole, inputs.lengths).sum())
     batches = kind.batches(inputs, targets)
     device = recipes.device(options)
     looked = parts.validation.take(range(min(LOOK, len(parts.validation))))
 
     def update(batch: PairBatch, _: Any) -> Loss:
-        source, lengths, target, target_lengths = batch.to(device)
-        found: Transcript = model(source, lengths)
-        nats = ctc(found.log_probabilities, found.lengths, target, target_lengths)
-        count = int(target_lengths.sum())
+        nats, count = whole.loss(batch.to(device)), int(batch.target_lengths.sum())
         return Loss(nats.sum() / max(1, count), count)
 
     def look() -> Look:
-        found, nats = _greedy(model, symbols, kind, looked)
+        found, nats = _greedy(whole, kind, looked)
         totals = TranscriptTotals()
         totals.add(found, looked.texts)
         rate = totals.figures()["character error rate"]
@@ -141,7 +146,7 @@ def setup(options: TranscriptOptions, parts: TranscribedParts, kind: Kind, run: 
         sample = "\n".join(f"wanted  {_start(wanted)}\nwritten {_start(written)}" for wanted, written in pairs)
         return Look(rate + TIE * nats, {"error rate": rate, "nats/symbol": nats}, sample)
 
-    return Setup(model, update, batches, batches.per_epoch, look)
+    return Setup(whole.model, update, batches, batches.per_epoch, look)
 
 
 def setup_of(run: Run, parts: TranscribedParts, kind: Kind) -> Setup:
@@ -149,7 +154,7 @@ def setup_of(run: Run, parts: TranscribedParts, kind: Kind) -> Setup:
     return setup(_options(run), parts, kind, run)
 
 
-def network(options: TranscriptOptions, kind: Kind, symbols: Symbols) -> Transcriber:
+def network(options: TranscriptOptions, kind: Kind, symbols: Symbols) -> Transcriber | AttentionTranscriber:
     """The network that the options describe, on its device."""
     front: Any = kind.front()
     if options.model == "transformer":
@@ -157,23 +162,24 @@ def network(options: TranscriptOptions, kind: Kind, symbols: Symbols) -> Transcr
         layers: nn.Module = TransformerEncoder(options.hidden, input_size=front.size, **how)
     else:
         layers = recipes.stack(options, front.size, output_dropout=options.dropout, bidirectional=options.bidirectional)
-    return Transcriber(front, layers, options.hidden, len(symbols)).to(recipes.device(options))
+    reader = Transcriber(front, layers, options.hidden, len(symbols))
+    return (attending(options, reader) if options.decoder == "attention" else reader).to(recipes.device(options))
 
 
-class Opened(NamedTuple):
-    """A trained run."""
-
-    options: TranscriptOptions
-    model: Transcriber
-    symbols: Symbols
+def _made(options: TranscriptOptions, kind: Kind, symbols: Symbols) -> Opened:
+    """A new network, as what it learns and writes."""
+    model = network(options, kind, symbols)
+    if isinstance(model, AttentionTranscriber):
+        return Attending(options, model, symbols)
+    return Framewise(options, model, symbols)
 
 
 def opened(run: Run, kind: Kind) -> Opened:
     """The network with its best weights, for use."""
-    options, symbols = _options(run), _known(run)
-    model = network(options, kind, symbols)
-    run.fill(model)
-    return Opened(options, model.eval(), symbols)
+    whole = _made(_options(run), kind, _known(run))
+    run.fill(whole.model)
+    whole.model.eval()
+    return whole
 
 
 class Written(NamedTuple):
@@ -184,20 +190,14 @@ class Written(NamedTuple):
     score: float
 
 
+@torch.no_grad()
 def write(whole: Opened, kind: Kind, inputs: Ragged, how: TranscriptPrediction) -> list[list[Written]]:
-    """The texts of each input, the best first; of a greedy search the probability is that of its one way."""
-    options, model, symbols = whole
-    search = searching.search(how, options, symbols)
+    """The texts of each input, the best first; of a greedy search by frames the probability is that of its one way."""
+    written = whole.writer(how)
     found: list[list[Written]] = [[]] * inputs.rows
-    for places, frames, lengths, _ in _frames(model, kind, inputs, _nothing(inputs.rows)):
-        if search is None:
-            best, (texts, _) = frames.amax(-1), said(frames, lengths)
-            for place, row, length, numbers in zip(places, best, lengths.tolist(), texts, strict=True):
-                score = float(row[:length].sum())
-                found[place] = [Written(symbols.decode(numbers), score, score)]
-        else:
-            for place, row, length in zip(places, frames, lengths.tolist(), strict=True):
-                found[place] = [_written(guess, symbols) for guess in search.guesses(row[:length], how.best)]
+    for places, batch in kind.in_order(inputs, _nothing(inputs.rows)):
+        for place, guesses in zip(places, written(batch), strict=True):
+            found[place] = [_written(guess, whole.symbols) for guess in guesses]
     return found
 
 
@@ -211,16 +211,16 @@ def evaluate(
     judges: Sequence[judging.Judge] = JUDGES,
 ) -> Evaluation:
     """The figures of what is written, by a beam, greedily and naively, and what went wrong most."""
-    options, model, symbols = whole = opened(run, kind)
+    whole = opened(run, kind)
     if not len(asked):
         raise DataError(f"{asked.name}: nothing to measure on")
-    how = searching.searched(options)
+    options, how = whole.options, searching.searched(whole.options)
 
-    def outputs(own: Transcriber, how: TranscriptPrediction) -> list[str]:
-        return [each[0].text for each in write(whole._replace(model=own), kind, asked.inputs, how)]
+    def outputs(own: Opened, how: TranscriptPrediction) -> list[str]:
+        return [each[0].text for each in write(own, kind, asked.inputs, how)]
 
-    own = recipes.held(model, chosen.weights)
-    ours, full = outputs(own, how), None if own is model else outputs(model, how)
+    own = whole.held(chosen.weights)
+    ours, full = outputs(own, how), None if own.model is whole.model else outputs(whole, how)
     beside = {"this run, greedily": outputs(own, how.model_copy(update={"beam": 1, "language": "none"}))}
     if options.language:
         beside["this run, without its language model"] = outputs(own, how.model_copy(update={"language": "none"}))
@@ -228,7 +228,7 @@ def evaluate(
     figures = list[Figure]()
     for judge in judges:
         figures += judging.judged(judge, asked.texts, ours, full, beside, chosen.weights)
-    return Evaluation(options.task, Path(asked.name).name, tuple(figures), (*notes, *_told(asked, ours, symbols, how)))
+    return Evaluation(options.task, Path(asked.name).name, tuple(figures), (*notes, *_told(asked, ours, whole.symbols, how)))
 
 
 def predict(
@@ -238,8 +238,7 @@ def predict(
 
     An input of no steps has no text, and its nats are None.
     """
-    options, model, symbols = opened(run, kind)
-    whole = Opened(options, recipes.held(model, how.weights), symbols)
+    whole = opened(run, kind).held(how.weights)
     left = iter(inputs)
     while some := list(islice(left, AHEAD)):
         there = [k for k, (_, x) in enumerate(some) if len(x)]
@@ -250,7 +249,7 @@ def predict(
                 found[k] = texts
         for (about, _), texts in zip(some, found, strict=True):
             for rank, (said_there, log_probability, _) in enumerate(texts or [Written("", -np.inf, -np.inf)], 1):
-                nats = -log_probability / max(1, len(symbols.encode(said_there)))
+                nats = -log_probability / max(1, len(whole.symbols.encode(said_there)))
                 yield {**about, "rank": rank, "text": said_there, "nats_per_symbol": nats if np.isfinite(nats) else None}
 
 
@@ -272,10 +271,11 @@ def _nothing(rows: int) -> Ragged:
     return Ragged.of([[]] * rows)
 
 
-def _usable(model: Transcriber, symbols: Symbols, kind: Kind, part: Transcribed) -> tuple[Ragged, Ragged, list[str]]:
+def _usable(whole: Opened, kind: Kind, part: Transcribed) -> tuple[Ragged, Ragged, list[str]]:
     """What can be learnt from, as symbols, and notes of the rest: texts that want more frames than their inputs have."""
-    targets = Ragged.of(map(symbols.encode, part.texts))
-    wanted, there = _wanted(targets), _there(model, np.floor(kind.shortest * part.inputs.lengths).astype(np.int64))
+    targets = Ragged.of(map(whole.symbols.encode, part.texts))
+    wanted = whole.wanted(targets)
+    there = _there(whole, np.floor(kind.shortest * part.inputs.lengths).astype(np.int64))
     fits = (wanted <= there) & (part.inputs.lengths > 0)
     notes, (out,) = list[str](), np.nonzero(~fits)
     if len(out):
@@ -288,55 +288,25 @@ def _usable(model: Transcriber, symbols: Symbols, kind: Kind, part: Transcribed)
     return part.inputs.take(places), targets.take(places), notes
 
 
-def _wanted(targets: Ragged) -> NDArray[np.int64]:
-    """(N,) how many frames each target takes at least: one a symbol, and one between two that are equal."""
-    flat = targets.flat
-    equal = np.append(0, (flat[1:] == flat[:-1]).cumsum())  # of a place with the one before, up to each place
-    begins, lengths = targets.starts[:-1], targets.lengths
-    lasts = begins + np.maximum(lengths, 1) - 1
-    found: NDArray[np.int64] = lengths + equal[lasts] - equal[begins]
-    return found
-
-
-def _there(model: Transcriber, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+def _there(whole: Opened, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """(N,) how many frames inputs of these lengths give."""
-    found: NDArray[np.int64] = model.frames(torch.from_numpy(lengths)).numpy()
+    found: NDArray[np.int64] = whole.model.frames(torch.from_numpy(lengths)).numpy()
     return found
 
 
 @torch.no_grad()
-def _frames(
-    model: Transcriber, kind: Kind, inputs: Ragged, targets: Ragged
-) -> Iterator[tuple[NDArray[np.int64], Tensor, Tensor, PairBatch]]:
-    """The places of each batch, what its frames say, how many there are of each, and the batch itself."""
-    device, training = next(model.parameters()).device, model.training
-    model.eval()
-    for places, batch in kind.in_order(inputs, targets):
-        found: Transcript = model(batch.source.to(device), batch.source_lengths.to(device))
-        yield places, sayable(found.log_probabilities.cpu()), found.lengths.cpu(), batch
-    model.train(training)
-
-
-def sayable(frames: Tensor) -> Tensor:
-    """Frames that never say the unknown symbol."""
-    return frames.index_fill(-1, torch.zeros(1, dtype=torch.long), -torch.inf)
-
-
-@torch.no_grad()
-def _greedy(model: Transcriber, symbols: Symbols, kind: Kind, part: Transcribed) -> tuple[list[str], float]:
+def _greedy(whole: Opened, kind: Kind, part: Transcribed) -> tuple[list[str], float]:
     """The text of each input, and nats of each symbol of the true ones, of those that fit and are known."""
-    targets = Ragged.of(map(symbols.encode, part.texts))
-    fits = _wanted(targets) <= _there(model, part.inputs.lengths)
-    known = np.array([bool(targets.row(k).all()) for k in range(targets.rows)])
-    texts, nats, count = [""] * len(part), 0.0, 0
-    for places, frames, lengths, batch in _frames(model, kind, part.inputs, targets):
-        for place, numbers in zip(places, said(frames, lengths)[0], strict=True):
-            texts[place] = symbols.decode(numbers)
-        rows = torch.from_numpy((fits & known)[places])
-        if bool(rows.any()):
-            told = batch.target_lengths[rows]
-            nats += float(ctc(frames[rows], lengths[rows], batch.target[rows], told).double().sum())
-            count += int(told.sum())
+    targets = Ragged.of(map(whole.symbols.encode, part.texts))
+    known = torch.tensor([bool(targets.row(k).all()) for k in range(targets.rows)])
+    texts, nats, count, training = [""] * len(part), 0.0, 0, whole.model.training
+    whole.model.eval()
+    for places, batch in kind.in_order(part.inputs, targets):
+        found, more, symbols = whole.look(batch, known[torch.from_numpy(places)])
+        nats, count = nats + more, count + symbols
+        for place, numbers in zip(places, found, strict=True):
+            texts[place] = whole.symbols.decode(numbers)
+    whole.model.train(training)
     return texts, nats / max(1, count)
 
 

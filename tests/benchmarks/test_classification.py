@@ -71,5 +71,9 @@ class TestData:
         where = dataset("sentence_classification").parent
         sentences = read_labelled(linked("sentence_classification", files)(where, first))
         assert [len(part) for part in (sentences.learnt, sentences.validation, sentences.test)] == [6920, 872, 1821]
+        (third := tmp_path / "third").mkdir()
+        reviews = read_labelled(TRAININGS["text-mr-0"].data(where, third), encoding="latin-1", held_out=0.1)
+        assert set(reviews.learnt.labels) == {"0", "1"}
+        assert len(reviews.learnt) + len(reviews.validation) + len(reviews.test) > 10_600
         vowels = read_labelled(series("JapaneseVowels")(where, second), held_out=0.15)
         assert (len(vowels.learnt) + len(vowels.validation), len(vowels.test)) == (270, 370)

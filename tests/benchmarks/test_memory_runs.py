@@ -9,6 +9,7 @@ from benchmarks.memory import __main__ as command
 from benchmarks.memory import languages
 from benchmarks.memory.adding import Adding
 from benchmarks.memory.languages import Parity
+from benchmarks.memory.network import Network
 from benchmarks.memory.options import MemoryOptions
 from benchmarks.memory.page import ABOUT
 from benchmarks.memory.run import MadeBatches, run
@@ -69,9 +70,26 @@ class TestRun:
     def test_minutes_end_it(self) -> None:
         assert run(Adding(6), small("minutes=1e-9"))["updates"] == 20
 
-    @pytest.mark.parametrize("how", [["blocks=true", "layers=2", "dropout=0.1"], ["average=0.9"], ["layers=2"]], ids=str)
+    @pytest.mark.parametrize(
+        "how",
+        [["blocks=true", "layers=2", "dropout=0.1"], ["blocks=true", "convolution=3"], ["average=0.9"], ["layers=2"]],
+        ids=str,
+    )
     def test_ways_to_build(self, how: list[str]) -> None:
         assert run(Parity(4), small("steps=2", "check=1", *how))["updates"] == 2
+
+
+def test_convolved_blocks_see_neighbours_and_nothing_to_come() -> None:
+    """Without its recurrence a block reads its own step and the one before."""
+    torch.manual_seed(0)
+    model = Network(Parity(4), small("cell=elman-relu", "blocks=true", "convolution=2")).eval()
+    for name, weight in model.named_parameters():
+        if name.endswith("recur_weight"):
+            torch.nn.init.zeros_(weight)
+    x = torch.randn(1, 6, 2, requires_grad=True)
+    model(x)[0, 3].sum().backward()
+    assert x.grad is not None
+    assert x.grad[0].any(1).tolist() == [False, False, True, True, False, False]
 
 
 class TestBatches:
@@ -148,6 +166,8 @@ class TestCommand:
             (["adding", "window=5"], "window=5: memory tasks have no use for it"),
             (["adding", "length=1"], "length=1: adding wants at least 2"),
             (["recall", "length=27"], "length=27: recall has 26 keys"),
+            (["recall", "length=4", "queries=5"], "queries=5: recall asks for each of 4 pairs once"),
+            (["adding", "queries=2"], "queries=2: adding takes none; leave it out"),
         ],
     )
     def test_bad_input(self, given: list[str], complaint: str, results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,7 +129,23 @@ def test_recall_by_its_definition() -> None:
     for symbols, told in zip(batch.x.argmax(-1).tolist(), batch.targets.tolist(), strict=True):
         pairs = dict(zip(symbols[:8:2], symbols[1:8:2], strict=True))
         assert len(pairs) == 4
-        assert pairs[symbols[8]] == 26 + told
+        assert told[:8] == [-100] * 8
+        assert pairs[symbols[8]] == 26 + told[8]
+
+
+def test_recall_asks_for_several_keys_in_learning_alone() -> None:
+    task = Recall(4, queries=3)
+    batch = task.batch(draw(), 200, 4)
+    for symbols, told in zip(batch.x.argmax(-1).tolist(), batch.targets.tolist(), strict=True):
+        pairs = dict(zip(symbols[:8:2], symbols[1:8:2], strict=True))
+        assert [pairs[key] for key in symbols[8:]] == [26 + value for value in told[8:]]
+        assert len(set(symbols[8:])) == 3
+    assert task.batch(draw(), 5, 2).x.shape == (5, 6, 36)  # while a curriculum lasts
+    for one, other in zip(task.held_out(draw(), whole=True), Recall(4).held_out(draw(), whole=True), strict=True):
+        assert torch.equal(one.x, other.x)
+        assert one.x.shape == (500, 9, 36)
+    with pytest.raises(UsageError, match="queries=5: recall asks for each of 4 pairs once"):
+        Recall(4, queries=5)
 
 
 class TestDigits:

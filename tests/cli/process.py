@@ -4,10 +4,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 RECURRA = [sys.executable, "-m", "recurra"]
 SMALL = ["hidden=16", "embedding=8", "layers=1", "window=16", "batch=4"]
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
 
 
 def recurra(*words: str | Path, code: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:

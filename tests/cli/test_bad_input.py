@@ -1,47 +1,21 @@
 import gzip
 import json
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
 
 import recurra as package
 from recurra import store
-from recurra.cli import main
 from recurra.data import Corpus
 from recurra.train import guard
-from tests.cli.process import SMALL, recurra
+from tests.cli.process import SMALL, Ended, recurra
 from tests.places import dataset
 
 DOCUMENTED = {0, 2, 3, 4, 5, 6, 7, 8, 75}
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ended]:
-    """The command in this process, in an empty folder: an error that is not one of ours fails the test."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str | Path) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["recurra", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1 if end.code else 0
-        return Ended(code, *capsys.readouterr())
-
-    return call
 
 
 FILES: dict[str, bytes] = {

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from recurra import cache as disk
+from recurra.data import feature_cache
 from tests.cli.process import recurra
 
 HEADERS: list[dict[str, Any]] = [
@@ -37,6 +39,7 @@ def test_the_table(place: Path) -> None:
     assert lines[3] == ["Mine(name='[red]')", "code", "float32", "int8", "avx2", sizes[1], "2", "hours", "ago"]
     total = sum(path.stat().st_size for path in place.iterdir())
     assert lines[5] == [f"{place}:", *f"entries 3, bytes {total:,} of at most 200,000,000".split()]
+    assert lines[6] == [f"{place.with_name('features')}:", "files", "0,", "bytes", "0", "of", "at", "most", "2,000,000,000"]
 
 
 def test_json(place: Path) -> None:
@@ -51,10 +54,15 @@ def test_json(place: Path) -> None:
 
 
 def test_clearing(place: Path) -> None:
-    assert recurra("cache", "--clear").stdout == f"{place}: entries removed 3\n"
-    assert list(place.iterdir()) == []
-    assert json.loads(recurra("cache", "--clear", "--json").stdout) == {"removed": 0}
-    assert recurra("cache").stdout == f"{place}: entries 0, bytes 0 of at most 200,000,000\n"
+    sounds = place.with_name("features")
+    feature_cache.kept({"data": "a"}, lambda: {"samples": torch.zeros(250)})
+    told = json.loads(recurra("cache", "--json").stdout)["features"]
+    [path] = sounds.iterdir()
+    assert (told["folder"], told["bytes"], told["files"][0]["key"]) == (str(sounds), path.stat().st_size, path.stem)
+    assert f"{sounds}: files 1, bytes {told['bytes']:,} of at most 2,000,000,000, last used just now" in recurra("cache").stdout
+    assert recurra("cache", "--clear").stdout == f"{place}: entries removed 3\n{sounds}: files removed 1\n"
+    assert [*place.iterdir(), *sounds.iterdir()] == []
+    assert json.loads(recurra("cache", "--clear", "--json").stdout) == {"removed": 0, "features_removed": 0}
 
 
 def test_why_it_is_off(place: Path) -> None:

@@ -84,37 +84,25 @@ def test_without_the_library_the_line_to_type_is_told(tmp_path: Path, monkeypatc
         read_sound(path)
 
 
-NO_SOUND = "no sound that can be read ({}); wanted .wav, .flac, .ogg, .mp3 or their like"
 RESAMPLED = "of 44,100 samples a second, read at 8,000"
 CUT, STEREO = "cut off before its declared end", "of 2 channels, whose mean is read"
-ANSWERS: dict[str, str | tuple[int, tuple[str, ...]]] = {
+READ: dict[str, tuple[int, tuple[str, ...]]] = {
     "cut_in_data.wav": (2139, (CUT,)),
-    "cut_in_header.wav": NO_SOUND.format("Error in WAV file. No 'data' chunk marker"),
     "declared_too_long.wav": (4301, (CUT,)),
-    "float_nan.wav": "sample 1 is nan; wanted finite numbers",
     "full_scale_clip.wav": (8000, ("clipped",)),
-    "header_only_zero_samples.wav": "no samples in it; wanted a sound of some length",
     "odd_byte_data.wav": (4300, ()),
     "silence_1s.wav": (8000, ("silent",)),
     "test-44100Hz-2ch-32bit-float-be.wav": (80, (STEREO, RESAMPLED)),
     "test-44100Hz-2ch-32bit-float-le.wav": (80, (STEREO, RESAMPLED)),
     "test-44100Hz-le-1ch-4bytes-early-eof.wav": (43, (CUT, RESAMPLED)),
-    "test-44100Hz-le-1ch-4bytes-incomplete-chunk.wav": NO_SOUND.format("Error in WAV file. No 'data' chunk marker"),
     "test-44100Hz-le-1ch-4bytes.wav": (800, (RESAMPLED,)),
     "test-8000Hz-le-2ch-1byteu.wav": (800, (STEREO,)),
-    "text_named.wav": NO_SOUND.format("Format not recognised"),
-    "zero_bytes.wav": "0 bytes; wanted a file of sound",
 }
-"""What each odd file answers: one line, or how many samples at 8,000 a second, and what is remarked."""
+"""Odd files that are read: how many samples at 8,000 a second, and what is remarked; tests/cli has those that are refused."""
 
 
 @pytest.mark.data
-def test_every_odd_file_has_its_answer() -> None:
-    folder = dataset("noisy_inputs/audio")
-    assert {path.name for path in folder.iterdir()} == set(ANSWERS)
-    for name, answer in ANSWERS.items():
-        if isinstance(answer, str):
-            assert refused(folder / name) == f"{name}: {answer}"
-        else:
-            found = read_sound(folder / name, RATE)
-            assert (len(found.samples), found.remarks) == answer, name
+def test_what_is_odd_is_remarked() -> None:
+    for name, answer in READ.items():
+        found = read_sound(dataset("noisy_inputs/audio") / name, RATE)
+        assert (len(found.samples), found.remarks) == answer, name

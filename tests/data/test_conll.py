@@ -76,7 +76,7 @@ BAD = [
     ("a\tO\n\tB-A\n", "line 2: column 1 is empty; wanted text"),
     ("a B-A\nb I-A\nc PER\n", "line 3: tag 'PER' in column 2; wanted O, or a prefix and a label, as B-PER, like the others"),
     ("a B-A\nb I-A\nc X-A\n", "line 3: tag 'X-A'"),
-    ("a\nb\n", "column 1 would be words and tags; wanted two columns at least"),
+    ("a\nb\n", "line 1: 1 column; wanted a word and its tag, with tabs or blanks between them"),
 ]
 
 

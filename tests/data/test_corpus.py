@@ -148,7 +148,7 @@ class TestBadFiles:
             (b"\xef\xbb\xbf", "utf-8", "{path}: no text in it; wanted at least a few thousand characters"),
             (b"ab\0c", "utf-8", "{path}: byte 2 is 0, so this is no text in utf-8; wanted a text file"),
             (b"ab\0c", "latin-1", "{path}: byte 2 is 0, so this is no text in latin-1; wanted a text file"),
-            ("ab".encode("utf-16"), "utf-8", "{path}: byte 3 is 0, so this is no text in utf-8; wanted a text file"),
+            ("ab".encode("utf-16"), "utf-8", "{path}: byte 3 is 0, so this is no text in utf-8; say encoding=utf-16"),
             (
                 b"ok\nok caf\xe9 x\n",
                 "utf-8",

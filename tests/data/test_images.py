@@ -104,21 +104,12 @@ def test_columns_keep_their_proportions() -> None:
     assert columns(drawn[:, :1], 10).shape == (1, 10)
 
 
-FEW = "1 x 1 pixels; wanted at least 3 x 3 to see anything"
-MANY = "{} pixels declared; wanted at most 50,000,000"
-NONE = "no image that can be read; wanted PNG, JPEG, GIF, BMP, TIFF, PPM, WEBP"
-CUT = "damaged or cut off ({})"
 COLOURS, PALETTE, DEEP, CLEAR = "colours", "colours of a palette", "more than 8 bits a pixel", "transparent places, on white"
-ANSWERS: dict[str, str | tuple[tuple[int, int], tuple[str, ...]]] = {
+READ: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
     "16bit.cropped.tif": ((64, 64), (DEEP,)),
-    "1x1_l.png": FEW,
     "badfilesize.bmp": ((64, 127), ()),
     "badrle.bmp": ((64, 127), (PALETTE,)),
-    "badwidth.bmp": MANY.format("274,877,898,816"),
-    "broken.png": NONE,
-    "broken_data_stream.png": CUT.format("unrecognized data stream contents when reading image file"),
     "broken_exif_dpi.jpg": ((100, 100), (COLOURS,)),
-    "decompression_bomb.gif": MANY.format("4,364,696,535"),
     "hopper.gif": ((128, 128), (PALETTE,)),
     "hopper.jpg": ((128, 128), (COLOURS,)),
     "hopper.png": ((128, 128), (COLOURS,)),
@@ -128,24 +119,14 @@ ANSWERS: dict[str, str | tuple[tuple[int, int], tuple[str, ...]]] = {
     "i_trns.png": ((64, 64), (DEEP,)),
     "invalid-exif.jpg": ((200, 200), (COLOURS,)),
     "p_16.png": ((128, 128), (COLOURS, CLEAR)),
-    "pngtest_bad.png.bin": NONE,
     "rgb_trns.png": ((64, 64), (COLOURS, CLEAR)),
-    "tRNS_null_1x1.png": FEW,
-    "truncated_end_chunk.png": CUT.format("Truncated File Read"),
-    "truncated_image.png": CUT.format("image file is truncated"),
-    "truncated_jpeg.jpg": CUT.format("image file is truncated (8 bytes not processed)"),
 }
-"""What each odd file answers: one line, or its size down and across, and what is remarked."""
+"""Odd files that are read: their size down and across, and what is remarked; tests/cli has those that are refused."""
 
 
 @pytest.mark.data
-def test_every_odd_file_has_its_answer() -> None:
-    folder = dataset("noisy_inputs/image")
-    assert {path.name for path in folder.iterdir()} == set(ANSWERS)
-    for name, answer in ANSWERS.items():
-        if isinstance(answer, str):
-            assert refused(folder / name, name=name) == f"{name}: {answer}"
-        else:
-            found = read_image(folder / name, name=name)
-            assert (found.grey.shape, found.remarks) == answer, name
-            assert 0 <= found.grey.min() <= found.grey.max() <= 1
+def test_what_is_odd_is_remarked() -> None:
+    for name, answer in READ.items():
+        found = read_image(dataset("noisy_inputs/image") / name, name=name)
+        assert (found.grey.shape, found.remarks) == answer, name
+        assert 0 <= found.grey.min() <= found.grey.max() <= 1

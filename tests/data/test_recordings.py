@@ -80,6 +80,18 @@ class TestFolders:
             path.unlink()
         assert "9 recordings and no texts; wanted a.txt beside a.wav" in refused(tmp_path)
 
+    def test_without_texts_the_folders_are_labels(self, tmp_path: Path) -> None:
+        sounds = {f"{name}/{k}.wav": "" for name in ("yes", "no") for k in range(20)}
+        parts = read_recordings(files(tmp_path / "whole", sounds))
+        assert [place.file.parent.name for place in parts.learnt.places] == parts.learnt.texts
+        assert {*parts.learnt.texts} == {"yes", "no"}
+        assert parts.notes[0] == "whole: no texts: the names of the 2 folders are taken as such (no, yes, ...)"
+        made = {f"{part}/{name}": content for part in ("train", "test") for name, content in sounds.items()}
+        parts = read_recordings(files(tmp_path / "parts", made))
+        assert (len(parts.test), {*parts.test.texts}) == (40, {"yes", "no"})
+        assert len([note for note in parts.notes if "no texts" in note]) == 1
+        refused(files(tmp_path / "none", {"train/a.wav": "", "test/b.wav": ""}))
+
     def test_an_archive_is_like_a_folder(self, tmp_path: Path) -> None:
         path = packed(tmp_path / "all.tar.gz", numbered(12, "deep/"))
         parts = read_recordings(path)

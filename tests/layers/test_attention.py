@@ -21,6 +21,7 @@ from recurra.layers.attention import (
     General,
     LocalPredictive,
     LocalWindow,
+    Location,
     Monotonic,
     MultiHead,
     Score,
@@ -49,6 +50,7 @@ KINDS: dict[str, Callable[[], Attention]] = {
     "predictive": lambda: SingleHead(General(Q, M), LocalPredictive(Q, K, 2)),
     "coverage": lambda: SingleHead(Additive(Q, M, K), Coverage(K)),
     "coverage of dots": lambda: SingleHead(General(Q, M), Coverage(Q)),
+    "location": lambda: SingleHead(Additive(Q, M, K), Location(K, 2)),
     "monotonic": lambda: SingleHead(Additive(Q, M, K), Monotonic(noise=0.0)),
     "monotonic, hard": lambda: SingleHead(Additive(Q, M, K), Monotonic()).eval(),
 }
@@ -125,6 +127,10 @@ def by_hand(attention: Attention, queries: Array, memory: Array, length: int) ->
                 w = array(how.weight)
                 a = softmax({s: energy(score, q, memory[s], w * coverage[s]) for s in range(length)})
                 coverage = coverage + a
+            case Location():
+                f, padded = array(how.filters.weight)[:, 0], np.pad(before, how.reach)
+                near = [padded[s : s + 2 * how.reach + 1] for s in range(length)]
+                a = softmax({s: energy(score, q, memory[s], f @ near[s]) for s in range(length)})
             case Monotonic() if how.training:
                 p_stop = [1 / (1 + math.exp(-energies[s])) if s < length else 0.0 for s in range(S)]
                 a = np.zeros(S)
@@ -371,6 +377,7 @@ class TestBadInput:
             (lambda: MultiHead(4, 4, 6, heads=4), "heads is 4; wanted a divisor of hidden_size=6"),
             (lambda: LocalWindow(-1), "reach is -1; wanted 0 or more positions on each side"),
             (lambda: LocalPredictive(4, 4, 0), "reach is 0; wanted at least 1 position on each side"),
+            (lambda: Location(4, 0), "reach is 0; wanted at least 1 position on each side"),
             (lambda: Monotonic(noise=-1.0), "noise is -1.0; wanted 0 or more"),
             (lambda: mechanism("dott", 4, 4, 4), "attention=dott: did you mean dot?"),
             (

@@ -47,7 +47,13 @@ def test_the_figures_are_those_of_kaldi(rate: int, bins: int) -> None:
 
 def front() -> Chain:
     torch.manual_seed(0)
-    layers = (LogMel(RATE, 6), Standardised(6), RunningMean(6, prior=3), SpecAugment(6, band=2))
+    layers = (
+        LogMel(RATE, 6),
+        Standardised(6),
+        RunningMean(6, prior=3, shared=True),
+        RunningMean(6, prior=3),
+        SpecAugment(6, band=2),
+    )
     return Chain(*layers, StridedConvolution(6, 5, kernel=3, stride=2)).double().eval()
 
 
@@ -102,6 +108,17 @@ def test_a_row_is_normed_over_its_own_length() -> None:
     close(y[1, :4].mean(0), torch.zeros(3))
     with pytest.raises(UsageError, match="RunningMean"):
         WholeNorm(3).initial(1)
+
+
+def test_a_shared_mean_takes_the_loudness_and_leaves_the_bands_apart() -> None:
+    x, lengths = noise(2, 9, 3) * 5 + 2, torch.tensor([9, 4])
+    y, _ = WholeNorm(3, shared=True)(x, lengths=lengths)
+    row = x[1, :4]
+    close(y[1, :4], (row - row.mean()) / (row.var(correction=0) + 1e-2).sqrt())
+    close(y[:1], WholeNorm(3, shared=True)(x[:1])[0])
+    y, _ = RunningMean(3, prior=5, shared=True)(x, lengths=lengths)
+    told = x[1, :4].mean(1).cumsum(0) / (5 + torch.arange(1, 5))
+    close(y[1, :4], row - told[:, None])
 
 
 def test_statistics_are_those_of_the_frames_and_kept_with_the_weights() -> None:

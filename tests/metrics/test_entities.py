@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recurra.data import entities
-from recurra.metrics import EntityTotals, entity_totals_by_label
+from recurra.metrics import EntityTotals, confused_entities, entity_totals_by_label
 
 
 def counted(wanted: Sequence[str], found: Sequence[str]) -> tuple[int, int, int]:
@@ -104,3 +104,25 @@ def test_labels_add_up_to_all() -> None:
     totals = EntityTotals()
     totals.add(found, wanted)
     assert totals.figures() == {"F1": pytest.approx(4 / 7), "precision": pytest.approx(2 / 3), "recall": 0.5}
+
+
+def test_every_entity_is_answered_once() -> None:
+    draw = random.Random(0)
+    for _ in range(200):
+        told, true = (
+            [(k, k + draw.randint(1, 3), draw.choice("ab")) for k in range(0, 12, 3) if draw.random() < 0.7] for _ in range(2)
+        )
+        table = confused_entities([told], [true])
+        places = [(label, start, end) for (label, _, _), found in table.items() if label for _, start, end in found]
+        assert sorted(places) == sorted((label, start, end) for start, end, label in true)
+        right = sum(len(found) for (one, other, same), found in table.items() if one == other and same)
+        totals = EntityTotals()
+        totals.add([told], [true])
+        assert right == totals.counts[2]
+        free = [one for one in told if not any(one[0] < end and start < one[1] for start, end, _ in true)]
+        assert sum(len(found) for (label, _, _), found in table.items() if not label) == len(free)
+
+
+def test_the_same_words_come_before_longer_ones() -> None:
+    told, true = [(0, 2, "x"), (2, 3, "y")], [(2, 3, "z"), (0, 1, "x")]
+    assert set(confused_entities([told], [true])) == {("z", "y", True), ("x", "x", False)}

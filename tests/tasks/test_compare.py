@@ -96,6 +96,19 @@ class TestCompare:
         again = run(book, tmp_path / "cells", *FIXED, "cell=elman,gru", "budget=4s", "schedule=cosine")
         assert values(again) == values(compared)  # and nothing was timed again
 
+    def test_a_machine_that_became_slow(self, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Timed as if two hundred updates fitted, a training ends at its first look after one and a half budgets."""
+        monkeypatch.setattr(comparing, "pace", lambda options, setup, budget: budget / 200)
+        words = [*FIXED, "cell=elman,gru", "budget=0.001s"]
+        compared = run(book, tmp_path / "cells", *words)
+        for row in compared.variants:
+            [training] = row.trainings.values()
+            assert (training.updates, training.cut) == (3, True)
+            assert training.seconds > 0.0015
+            assert gives(compared, f"{row.name} was ended at 1.5 budgets before its last update, seeds 0: ")
+            assert gives(compared, f"{row.name} trained for 0.")
+        assert run(book, tmp_path / "cells", *words).as_json() == compared.as_json()
+
     def test_forecasts_are_judged_by_scaled_errors(self, tmp_path: Path) -> None:
         words = ["hidden=8", "model=linear,segment", "steps=4", "check=2"]
         compared = compare("forecast", None, words, out=tmp_path / "models", show=False)

@@ -144,8 +144,36 @@ class TestText:
         assert with_note.figure("exact lines").value == evaluation.figure("exact lines").value
 
 
-def test_a_resumed_training_is_the_whole(ink: Path, tmp_path: Path) -> None:
-    options = recurra.Read(**SMALL, steps=6, check=2)
+@pytest.fixture(scope="module")
+def attending(ink: Path, tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
+    options = recurra.Read(**SMALL, decoder="attention", engine="torch", steps=6, check=3)
+    found: recurra.Run = options.fit(ink, out=tmp_path_factory.mktemp("runs") / "attending", show=False)
+    return found
+
+
+class TestAttention:
+    def test_texts_and_figures(self, attending: recurra.Run, ink: Path) -> None:
+        found = json.loads((attending.folder / "evaluation.json").read_text())["metrics"]["exact lines"]
+        assert "this run, greedily" in found["baselines"]
+        texts = find_writings(ink / "test.jsonl").texts
+        told = rows(attending, ink / "test.jsonl")
+        assert found["value"] == np.mean([row["text"] == text for row, text in zip(told, texts, strict=True)])
+        best = rows(attending, ink / "test.jsonl", best=3, beam=4, weights="int8")
+        assert [row["rank"] for row in best[:4]] == [1, 2, 3, 1]
+        assert len({row["text"] for row in best[:3]}) == 3
+        assert all(row["nats_per_symbol"] > 0 for row in best)
+
+    def test_what_it_cannot(self, attending: recurra.Run, ink: Path) -> None:
+        whole = transcripts.opened(attending, reading.kind(attending.options, read._seen(attending)))
+        with pytest.raises(UsageError, match="decoder=attention: the run writes once it has heard all; train one with"):
+            listening.Stream(whole, TranscriptPrediction())
+        with pytest.raises(UsageError, match="asks no language model"):
+            rows(attending, ink / "test.jsonl", language="runs/text")
+
+
+@pytest.mark.parametrize("decoder", ["ctc", "attention"])
+def test_a_resumed_training_is_the_whole(ink: Path, tmp_path: Path, decoder: str) -> None:
+    options = recurra.Read(**SMALL | {"dropout": 0.1}, steps=6, check=2, decoder=decoder)
     whole = options.fit(ink, out=tmp_path / "whole", show=False)
     part = read.begin(options, ink, tmp_path / "part")
     with closing(part.reports()) as reports:
@@ -212,6 +240,9 @@ class TestImages:
         notes = read.begin(options, tmp_path / "long", tmp_path / "run").facts["data"]["notes"]
         [note] = [note for note in notes if "longer than their inputs can say" in note]
         assert "59 frames wanted" in note
+        attending = options.model_copy(update={"decoder": "attention"})
+        notes = read.begin(attending, tmp_path / "long", tmp_path / "attending").facts["data"]["notes"]
+        assert not any("left out" in note for note in notes if "cannot be read" not in note)
 
 
 def test_the_embedded_lines_need_no_file(tmp_path: Path) -> None:
@@ -261,4 +292,5 @@ def test_networks_are_compared_and_rates_looked_for(ink: Path, tmp_path: Path) -
     found = compare("read", ink, [word for word in words if "output" not in word], out=tmp_path / "texts", show=False)
     assert found.figure == "character error rate"
     assert "piece that looks most alike" in found.baselines
-    assert len(recurra.Read(**SMALL, steps=20).find_lr(ink).losses) > 1
+    for decoder in ("ctc", "attention"):
+        assert len(recurra.Read(**SMALL, steps=20, decoder=decoder).find_lr(ink).losses) > 1

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import recurra
-from recurra.data import Sentence, Tagged, entities, in_order, of_words, tags_of
+from recurra.data import Entity, Sentence, Tagged, entities, in_order, of_words, tags_of
 from recurra.errors import DataError, UsageError
 from recurra.metrics import EntityTotals
 from recurra.tasks import tag, tagging
@@ -102,13 +102,17 @@ class TestEvaluate:
         assert tagging.nats(model, lexicon, [short]).value == pytest.approx(nats / 3, rel=1e-3)
 
     def test_labels_have_a_table(self, run: recurra.Run, evaluation: Evaluation) -> None:
-        (table,) = evaluation.tables
+        table, confusion = evaluation.tables
         rows = {row["label"]: row for row in table.as_json()}
         assert list(rows) == ["LOC", "PER"]
         true = [one.label for sentence in asked(run) for one in sentence.entities]
         assert [rows[label]["true"] for label in rows] == [true.count("LOC"), true.count("PER")]
         whole = sum(row["right"] for row in rows.values()) / sum(row["found"] for row in rows.values())
         assert evaluation.figure("precision").value == pytest.approx(whole)
+        answers = confusion.as_json()
+        told = sum(each["count"] for each in answers if each["true"] == each["told"] and each["ends"] == "same")
+        assert told == sum(row["right"] for row in rows.values())
+        assert sum(each["count"] for each in answers if each["true"]) == len(true)
 
     def test_another_file(self, run: recurra.Run, tmp_path: Path) -> None:
         rows = [{"text": "The mayor of Abcde met Faced.", "spans": [[13, 18, "LOC"], [23, 28, "DOG"]]}]
@@ -121,6 +125,23 @@ class TestEvaluate:
         held = run.evaluate(weights="int8").figure("F1").held
         assert held is not None
         assert held.full == evaluation.figure("F1").value
+
+
+def test_long_sentences_are_read_in_pieces(run: recurra.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, lexicon = tag._trained(run), tag._known(run)
+    words = ["The", "mayor", "of", "Abcde", "met", "Faced", "."]
+    long, short = of_words(words * 3), of_words(words)
+    [[*once]] = tagging.find(model, lexicon, [short])
+    monkeypatch.setattr(tagging, "PIECE", 7)
+    [empty, told] = tagging.find(model, lexicon, [of_words(()), long])
+    assert empty == []
+    assert [found.entity for found in told] == [
+        one.entity._replace(start=one.entity.start + 7 * k, end=one.entity.end + 7 * k) for k in range(3) for one in once
+    ]
+    across = Entity(5, 9, "PER")  # over an edge of pieces: a part on each side
+    nats = tagging.nats(model, lexicon, [long._replace(entities=(across,))])
+    assert nats.counts == (7, 7, 7)
+    assert math.isfinite(nats.value)
 
 
 class TestPredict:
@@ -137,7 +158,8 @@ class TestPredict:
         assert rows[2] == {"line": 2, "start": None, "end": None, "label": None, "text": "", "probability": None}
         assert all(0 < row["probability"] <= 1 for row in rows[:2])
         assert self.rows(run, tmp_path / "a.txt", text, least=1)[0]["label"] is None
-        assert self.rows(run, tmp_path / "a.txt", "") == []
+        with pytest.raises(DataError, match="nothing in it; wanted at least one sentence"):
+            self.rows(run, tmp_path / "a.txt", "\n")
         glued = self.rows(run, tmp_path / "a.txt", "The mayor of Abcde met Faced.", words="blanks")
         assert glued[-1]["text"] in ("Faced.", "Abcde")
 

@@ -155,6 +155,16 @@ class TestStreaming:
             with pytest.raises(UsageError, match="reads whole sequences"):
                 made.stream()
 
+    def test_who_attends_to_all_cannot(self, songs: Path, tmp_path: Path) -> None:
+        words = SMALL | {"hidden": 8, "decoder": "attention"}
+        made = recurra.Transcribe(**words, steps=1).fit(songs, out=tmp_path / "run", show=False)
+        soundfile.write(tmp_path / "short.wav", np.zeros(50), RATE)
+        [row] = made.predict(tmp_path / "short.wav")
+        assert (row["text"], row["nats_per_symbol"]) == ("", 0)
+        for asked in (made.stream, lambda: list(made.predict(songs / "3.wav", chunk=0.1))):
+            with pytest.raises(UsageError, match="decoder=attention: the run writes once it has heard all"):
+                asked()
+
 
 class TestSetup:
     def test_a_network_begins_with_the_statistics_of_the_data_and_keeps_them(self, run: recurra.Run) -> None:

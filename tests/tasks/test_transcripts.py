@@ -4,7 +4,7 @@ import torch
 
 from recurra.data import Ragged, Transcribed
 from recurra.losses import frames_wanted
-from recurra.tasks import transcripts
+from recurra.tasks import framewise, transcripts
 
 
 def some() -> Transcribed:
@@ -26,7 +26,7 @@ def test_naive_texts() -> None:
 def test_frames_that_targets_take() -> None:
     rows = [[1, 1, 2], [], [2, 2, 2], [2], [3, 3]]
     targets = Ragged.of(rows)
-    wanted = transcripts._wanted(targets)
+    wanted = framewise.frames_of(targets)
     assert wanted.tolist() == [4, 0, 5, 1, 3]
     padded = torch.from_numpy(targets.padded(np.arange(5)))
     assert frames_wanted(padded, torch.from_numpy(targets.lengths)).tolist() == wanted.tolist()
@@ -35,6 +35,6 @@ def test_frames_that_targets_take() -> None:
 @pytest.mark.parametrize("unknown", [True, False])
 def test_the_unknown_symbol_is_never_said(unknown: bool) -> None:
     frames = torch.tensor([[0.7, 0.2, 0.1] if unknown else [0.1, 0.7, 0.2]]).log()[None]
-    kept = transcripts.sayable(frames)
+    kept = framewise.sayable(frames)
     assert kept[0, 0, 0] == -torch.inf
     assert torch.equal(kept[0, 0, 1:], frames[0, 0, 1:])

@@ -3,6 +3,7 @@
 from recurra.layers.attention.alignments import Alignment, Coverage, LocalPredictive, LocalWindow, Softmax, coverage_loss
 from recurra.layers.attention.attention import Attention, MultiHead, SingleHead
 from recurra.layers.attention.causal import CausalSelfAttention
+from recurra.layers.attention.location import Location
 from recurra.layers.attention.mechanisms import MECHANISMS, mechanism
 from recurra.layers.attention.memory import Memory
 from recurra.layers.attention.monotonic import Monotonic
@@ -19,6 +20,7 @@ __all__ = [
     "General",
     "LocalPredictive",
     "LocalWindow",
+    "Location",
     "Memory",
     "Monotonic",
     "MultiHead",

@@ -10,7 +10,7 @@ from recurra.errors import UsageError
 from recurra.layers.attention.memory import Memory
 from recurra.layers.attention.scores import Score
 
-__all__ = ["Alignment", "Coverage", "LocalPredictive", "LocalWindow", "Softmax", "coverage_loss", "masked_softmax"]
+__all__ = ["Alignment", "Coverage", "LocalPredictive", "LocalWindow", "Softmax", "coverage_loss", "latest", "masked_softmax"]
 
 
 class Alignment(nn.Module, ABC):
@@ -174,3 +174,11 @@ def coverage_loss(weights: Tensor, lengths: Tensor | None = None) -> Tensor:
 def masked_softmax(energies: Tensor, mask: Tensor) -> Tensor:
     """The softmax over the last dimension where `mask` is true, exactly zero elsewhere; each row has a true place."""
     return energies.masked_fill(~mask, -torch.inf).softmax(-1)
+
+
+def latest(state: Tensor, weights: Tensor, lengths: Tensor | None) -> Tensor:
+    """(B, S): the weights (B, T, S) of each row's last step, what they were before where it has none."""
+    if lengths is None:
+        return weights[:, -1]
+    last = weights[torch.arange(len(weights), device=weights.device), (lengths.to(weights.device) - 1).clamp(min=0)]
+    return torch.where((lengths > 0).to(weights.device)[:, None], last, state)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from recurra.errors import UsageError, near_miss
 from recurra.layers.attention.alignments import Coverage, LocalPredictive, LocalWindow
 from recurra.layers.attention.attention import Attention, MultiHead, SingleHead
+from recurra.layers.attention.location import Location
 from recurra.layers.attention.monotonic import Monotonic
 from recurra.layers.attention.scores import Additive, Dot, General
 
@@ -22,6 +23,7 @@ MECHANISMS: dict[str, Callable[[int, int, int], Attention]] = {
     "local-window": lambda q, m, _: SingleHead(General(q, m), LocalWindow(REACH)),
     "local-predictive": lambda q, m, h: SingleHead(General(q, m), LocalPredictive(q, h, REACH)),
     "monotonic": lambda q, m, h: SingleHead(Additive(q, m, h), Monotonic()),
+    "location": lambda q, m, h: SingleHead(Additive(q, m, h), Location(h)),
     "coverage": lambda q, m, h: SingleHead(Additive(q, m, h), Coverage(h)),
 }
 """Kinds of attention by name; each is made from Q, M and the width of what it learns, if anything."""

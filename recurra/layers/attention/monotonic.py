@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recurra.errors import UsageError
-from recurra.layers.attention.alignments import Alignment
+from recurra.layers.attention.alignments import Alignment, latest
 from recurra.layers.attention.memory import Memory
 from recurra.layers.attention.scores import Score
 
@@ -51,10 +51,7 @@ class Monotonic(Alignment):
         return _one_step(stop[:, 0], state)[:, None] if stop.shape[1] == 1 else _all_steps(stop, state)
 
     def after(self, state: Tensor, weights: Tensor, lengths: Tensor | None) -> Tensor:
-        if lengths is None:
-            return weights[:, -1]
-        last = weights[torch.arange(len(weights), device=weights.device), (lengths.to(weights.device) - 1).clamp(min=0)]
-        return torch.where((lengths > 0).to(weights.device)[:, None], last, state)
+        return latest(state, weights, lengths)
 
     def extra_repr(self) -> str:
         return f"noise={self.noise}"

@@ -24,11 +24,11 @@ class Read(TranscriptOptions):
     task: ClassVar[str] = "read"
     summary: ClassVar[str] = "text, or labels, of images and pen strokes: print, handwriting, digits"
     afterwards: ClassVar[tuple[str, ...]] = ("predict RUN IMAGES", "evaluate RUN DATA", "report RUN")
-    not_searched: ClassVar[frozenset[str]] = TranscriptOptions.not_searched | {"image", "text", "test", "output"}
+    not_searched: ClassVar[frozenset[str]] = TranscriptOptions.not_searched | {"image", "text", "test"}
     headings: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         {
             "Writing": ("image", "text", "test", "encoding", "held_out", "height", "widest", "distortion"),
-            "Network": ("output", "model", "bidirectional", "heads", "front", "channels", "blocks", "stride", "pooling"),
+            "Network": (*TranscriptOptions.headings["Network"], "front", "channels", "blocks", "stride"),
             "Language model": TranscriptOptions.headings["Language model"],
             **{name: some for name, some in TranscriptOptions.headings.items() if name not in ("Network", "Language model")},
         }
@@ -54,9 +54,6 @@ class Read(TranscriptOptions):
     )
 
     # the network
-    output: Literal["text", "label"] = Field(
-        "text", description="what is read: text, letter by letter, or one label of a whole"
-    )
     front: Literal["auto", "resnet", "convolution", "none"] = Field(
         "auto",
         description="what stands before the layers: auto takes resnet for images, convolution for points; none is a map",
@@ -66,12 +63,9 @@ class Read(TranscriptOptions):
     stride: int = Field(
         0, ge=0, le=8, description="columns or points of a frame: 1, 2, 4 or 8; 0 takes 4 of images, 1 of points"
     )
-    pooling: Literal["mean", "max", "attention"] = Field("max", description="what makes one vector of all frames, for a label")
 
     @model_validator(mode="after")
     def _strides(self) -> "Read":
         if self.stride not in (0, 1, 2, 4, 8):
             raise UsageError(f"stride={self.stride}: wanted 1, 2, 4 or 8, or 0 for what fits")
-        if self.output == "label" and self.language:
-            raise UsageError(f"language={self.language}: a label asks no language model; wanted output=text")
         return self

@@ -30,7 +30,7 @@ class Transcribe(TranscriptOptions):
             "Sound": ("rate", "bins", "normalise", "longest"),
             "Augmentation": ("masks", "band", "span", "speeds"),
             **TranscriptOptions.headings,
-            "Network": ("model", "bidirectional", "heads", "channels", "stride"),
+            "Network": (*TranscriptOptions.headings["Network"], "channels", "stride"),
         }
     )
 
@@ -50,8 +50,10 @@ class Transcribe(TranscriptOptions):
     # the sound
     rate: int = Field(0, ge=0, le=768_000, description="samples a second; 0 takes that of the first recording, at most 16000")
     bins: int = Field(40, ge=4, le=1000, description="bands of frequencies, even in mel")
-    normalise: Literal["running", "whole", "data"] = Field(
-        "running", description="what goes from each band: its mean so far, that of the whole recording, or of all data only"
+    normalise: Literal["running", "running-level", "whole", "whole-level", "data"] = Field(
+        "running",
+        description="what goes: the mean of each band, so far or of the whole recording; the same of all bands together, which "
+        "is the loudness; or the mean of all data only",
     )
     longest: float = Field(30.0, gt=0, le=86_400, description="seconds of a recording, above which it is not learnt from")
 

@@ -16,11 +16,12 @@ class TranscriptOptions(TaskOptions):
     """Base of the options of tasks that learn from sequences and texts, which no one has aligned: `read` and its kin."""
 
     not_searched: ClassVar[frozenset[str]] = frozenset(
-        {"held_out", "unit", "vocabulary", "language", "language_weight", "bonus"}
+        {"held_out", "output", "unit", "vocabulary", "language", "language_weight", "bonus"}
     )
     headings: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         {
             "Network": ("model", "bidirectional", "heads"),
+            "What is told": ("output", "decoder", "attention", "feeding", "ctc_weight", "pooling"),
             "Language model": ("language", "language_weight", "bonus"),
             **GROUPS,
         }
@@ -49,6 +50,20 @@ class TranscriptOptions(TaskOptions):
     bidirectional: bool = Field(True, description="read from both ends; without it, in chunks as they come")
     heads: int = Field(4, ge=1, le=1000, description="of a transformer's attention")
 
+    # what writes, or tells
+    output: Literal["text", "label"] = Field("text", description="text, symbol by symbol, or one label of a whole")
+    pooling: Literal["mean", "max", "attention"] = Field("max", description="what makes one vector of all frames, for a label")
+    decoder: Literal["ctc", "attention"] = Field(
+        "ctc", description="what writes: each frame a symbol or none, or a decoder that looks at all frames"
+    )
+    attention: Literal[
+        "additive", "scaled-dot", "general", "multi-head", "local-predictive", "monotonic", "location", "coverage"
+    ] = Field("location", description="how a decoder looks at the frames")
+    feeding: bool = Field(True, description="let its recurrence know what was attended to; steps are then taken one by one")
+    ctc_weight: float = Field(
+        0.5, ge=0, lt=1, description="of the loss by frames in that of a decoder with attention, which it leads along"
+    )
+
     # what judges beside it
     language: str = Field("", description="run of the task text, of characters or words, that judges what is written")
     language_weight: float = Field(0.5, ge=0, le=100, description="of that run's log-probabilities")
@@ -58,6 +73,18 @@ class TranscriptOptions(TaskOptions):
     def _fits(self) -> "TranscriptOptions":
         if self.bidirectional and self.model == "recurrent" and self.hidden % 2:
             raise UsageError(f"hidden={self.hidden}: wanted an even number, half for each direction; or bidirectional=false")
+        if self.output == "label" and self.language:
+            raise UsageError(f"language={self.language}: a label asks no language model; wanted output=text")
+        if self.output == "label" and self.decoder != "ctc":
+            raise UsageError(f"decoder={self.decoder}: a label is not written symbol by symbol; wanted output=text")
+        if self.decoder == "attention":
+            if self.language:
+                raise UsageError(f"language={self.language}: decoder=attention asks no language model; wanted decoder=ctc")
+            return self
+        for name in ("attention", "feeding", "ctc_weight"):
+            given, default = (str(value).lower() for value in (getattr(self, name), type(self).model_fields[name].default))
+            if given != default:
+                raise UsageError(f"{name}={given}: decoder=ctc attends to nothing; wanted decoder=attention with it")
         return self
 
 
