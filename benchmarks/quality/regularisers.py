@@ -17,6 +17,7 @@ from benchmarks.machine import RESULTS, describe, write_result
 from benchmarks.memory.options import MemoryOptions
 from benchmarks.memory.run import run
 from benchmarks.memory.tasks import make
+from benchmarks.quality.trainings import head, ran_on, row
 from recurra.metrics import few_mean
 
 __all__ = ["SETS", "VARIANTS", "main", "section"]
@@ -105,20 +106,19 @@ def _keep(new: dict[str, Any]) -> None:
 
 def section(result: Mapping[str, Any]) -> str:
     """The part of docs/quality.md."""
-    machine = result["machine"]
     lines = [
         f"## {result['title']}",
         "",
-        f"`{result['command']}`: on {machine['cores']} cores of {machine['processor']}, torch {machine['torch']}. "
-        "Every variant has the same updates, data and seeds 0, 1, 2; gains are over the same seed without it, with "
-        "Student's 95 % interval. Lower is better.",
+        f"{ran_on(result)} Every variant has the same updates and data, and the seeds 0, 1, 2, or as many of them as the table "
+        "says; gains are over the same seed without it, with Student's 95 % interval. Lower is better.",
         "",
     ]
     for name, chosen in SETS.items():
         trainings = [each for each in result["gains"] if each["set"] == name]
         if trainings:
-            lines += [f"### {name}, {chosen.figure}", "", "| | added | mean | gain | 95 % interval | | seconds |"]
-            lines += ["|---|---|---|---|---|---|---|", *_table(trainings), "", f"All with `{chosen.options}`.", ""]
+            lines += [f"### {name}, {chosen.figure}", ""]
+            lines += head("", "added", "seeds", "mean", "gain", "95 % interval", "", "seconds")
+            lines += [*_table(trainings), "", f"All with `{chosen.options}`.", ""]
     return "\n".join(lines)
 
 
@@ -128,13 +128,13 @@ def _table(trainings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if not own:
             continue
         mean, seconds = (few_mean([each[name] for each in own.values()]).mean for name in ("value", "seconds"))
-        row = [variant, f"`{' '.join(added)}`" if added else "", f"{mean:.4f}", "", "", ""]
+        cells = [variant, f"`{' '.join(added)}`" if added else "", str(len(own)), f"{mean:.4f}", "", "", ""]
         both = [seed for seed in own if seed in plain]
         if variant != BASE and len(both) > 1:
             gain = few_mean([plain[seed]["value"] - own[seed]["value"] for seed in both])
             verdict = "better" if gain.low > 0 else "worse" if gain.high < 0 else "no difference to be sure of"
-            row[3:] = [f"{gain.mean:+.4f}", f"{gain.low:+.4f} to {gain.high:+.4f}", verdict]
-        yield f"| {' | '.join([*row, f'{seconds:.0f}'])} |"
+            cells[4:] = [f"{gain.mean:+.4f}", f"{gain.low:+.4f} to {gain.high:+.4f}", verdict]
+        yield row(*cells, f"{seconds:.0f}")
 
 
 if __name__ == "__main__":

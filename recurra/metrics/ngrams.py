@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import NamedTuple, final
 
 import numpy as np
@@ -74,6 +74,7 @@ class NGrams:
             numbers[kept] = np.arange(most)
             rows, places = rows[numbers[places] >= 0], numbers[places[numbers[places] >= 0]]
         self.learnt = self._once(rows, places, len(texts))
+        self._asked, self._bags = list[str](), self._once(rows[:0], places[:0], 0)
 
     @property
     def count(self) -> int:
@@ -81,7 +82,12 @@ class NGrams:
         return len(self._known)
 
     def bags(self, texts: Sequence[str]) -> Bags:
-        """The known n-grams of other texts."""
+        """The known n-grams of other texts; the last ones are remembered, as several baselines are asked for the same."""
+        if self._asked != list(texts):
+            self._asked, self._bags = list(texts), self._found(texts)
+        return self._bags
+
+    def _found(self, texts: Sequence[str]) -> Bags:
         keys, rows = self._keys([self._cut(text) for text in texts])
         if not self.count:
             return self._once(rows[:0], keys[:0], len(texts))
@@ -90,7 +96,8 @@ class NGrams:
         return self._once(rows[known], places[known], len(texts))
 
     def _once(self, rows: Ints, places: Ints, count: int) -> Bags:
-        both = np.unique(rows * self.count + places)
+        both = np.sort(rows * self.count + places)  # np.unique hashes, and is far slower here
+        both = both[np.diff(both, prepend=-1) > 0]
         rows, features = np.divmod(both, max(1, self.count))
         return Bags(features, np.append(0, np.bincount(rows, minlength=count).cumsum()))
 
@@ -98,7 +105,7 @@ class NGrams:
         """All n-grams as whole numbers to the base of the number of pieces, and which text each is of."""
         lengths = np.fromiter(map(len, cut), np.int64, len(cut))
         get = self._numbers.get
-        flat = np.fromiter((get(piece, 0) for piece in chain.from_iterable(cut)), np.int64, int(lengths.sum()))
+        flat = np.fromiter(map(get, chain.from_iterable(cut), repeat(0)), np.int64, int(lengths.sum()))
         rows = np.repeat(np.arange(len(cut)), lengths)
         where = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         keys, found = [], []

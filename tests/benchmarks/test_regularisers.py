@@ -35,7 +35,7 @@ def test_gains_are_those_of_the_same_seed(tmp_path: Path, monkeypatch: pytest.Mo
     )
     main()  # goes on where it was
     lines = section(kept).splitlines()
-    assert f"| {BASE} |  | 1.0000 |  |  |  | 60 |" in lines
-    assert "| zoneout | `zoneout=0.1` | 0.4990 | +0.5010 | +0.4985 to +0.5035 | better | 60 |" in lines
+    assert f"| {BASE} |  | 3 | 1.0000 |  |  |  | 60 |" in lines
+    assert "| zoneout | `zoneout=0.1` | 3 | 0.4990 | +0.5010 | +0.4985 to +0.5035 | better | 60 |" in lines
     assert any(line.startswith("| layer norm |") and "| worse |" in line for line in lines)
     assert any(line.startswith("| batch norm |") and "| no difference to be sure of |" in line for line in lines)

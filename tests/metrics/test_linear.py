@@ -81,3 +81,18 @@ def test_slopes_are_those_of_the_losses(loss: object) -> None:
         step[place] = 1e-5
         rise = (loss(answers + step, targets)[0] - loss(answers - step, targets)[0]) / 2e-5  # type: ignore[operator]
         assert slope[place] == pytest.approx(rise, abs=1e-5)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_ngrams_of_one_text_alone_have_the_weights_they_would_have_apart(width: int) -> None:
+    draw = np.random.default_rng(0)
+    rows = [sorted({*draw.integers(0, 4, 3).tolist(), *range(4 + 2 * k, 6 + 2 * k)}) for k in range(12)]
+    bags = Bags(np.concatenate(rows), np.append(0, np.cumsum([len(row) for row in rows])))
+    x, scale = np.zeros((12, 28)), draw.normal(size=(28, width))
+    for k, row in enumerate(rows):
+        x[k, row] = 1
+    targets = draw.integers(0, 2, (12, width)).astype(np.float64)
+    weights, bias = fit_bags(bags, scale, targets, logistic, 0.5)
+    _, slope = logistic(x @ weights + bias, targets)
+    np.testing.assert_allclose(scale * (x.T @ slope) + 0.5 * weights / scale, 0, atol=0.02)  # the gradient by each own weight
+    np.testing.assert_allclose(slope.sum(0), 0, atol=0.02)

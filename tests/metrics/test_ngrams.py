@@ -55,3 +55,12 @@ def test_strange_texts() -> None:
     assert many.count > 50_000
     with pytest.raises(UsageError, match="0 texts and most=5000000; wanted at least one of both"):
         NGrams([])
+
+
+def test_what_is_asked_again_is_remembered_as_it_was() -> None:
+    grams, texts = NGrams(WORDS), ["a cat", "one dog"]
+    first = grams.bags(texts)
+    assert grams.bags(list(texts)) is first
+    texts[0] = "sat"
+    assert counts(grams.bags(texts)) == [1, 3]
+    assert counts(grams.bags([])) == []
