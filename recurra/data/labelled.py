@@ -92,7 +92,7 @@ def split_labelled(
 
     Example:
         >>> parts = split_labelled("parity", [str(k) for k in range(100)], ["odd" if k % 2 else "even" for k in range(100)])
-        >>> parts.kind, len(parts.learnt) + len(parts.validation) + len(parts.test), parts.test.labels[:2]
+        >>> parts.learnt.kind, len(parts.learnt) + len(parts.validation) + len(parts.test), parts.test.labels[:2]
         ('text', 100, ['odd', 'odd'])
     """
     read = Labelled(name, list(inputs), list(labels), list(range(1, len(inputs) + 1)), "row", channels)

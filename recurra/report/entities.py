@@ -35,8 +35,8 @@ def entity_report(evaluation: Mapping[str, Any]) -> LabelReport:
     figure = confusion_figure(labels, drawn, more_true=(NOTHING,), more_told=(OTHER, NOTHING))
     said = (
         "Rows are true labels, columns what is told of the same words; darker is a larger share of the row. Of an entity told "
+        "with other ends some words are found, others not; the last row is what is told where nothing is true."
     )
-    said += "with other ends some words are found, others not; the last row is what is told where nothing is true."
     picture = Picture("confusion", "What is told of what", said, figure)
     wrong = [cell for cell in cells if cell["true"] != cell["told"] or cell["ends"] == "other"]
     rows = [_told(cell) for cell in wrong[:WORST]]
