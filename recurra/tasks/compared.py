@@ -13,7 +13,8 @@ from recurra.tasks.costs import Costs
 __all__ = ["OVER", "Compared", "Gap", "Trained", "Variant", "plain"]
 
 OFF = 0.2  # share by which training may miss its budget without a word
-OVER = 1.5  # budgets after which it ends at its next look, done or not
+OVER = 1.5
+"""Budgets after which a training ends at its next look, done or not."""
 
 
 class Trained(NamedTuple):

@@ -16,15 +16,24 @@ class Told(Protocol):
     """What the two modules have in common."""
 
     @property
-    def begin(self) -> Callable[..., Run]: ...
+    def begin(self) -> Callable[..., Run]:
+        """Learn what there is to tell, and make the run folder."""
+
     @property
-    def setup(self) -> Callable[..., Setup]: ...
+    def setup(self) -> Callable[..., Setup]:
+        """What there is to train, of a run or of none."""
+
     @property
-    def setup_of(self) -> Callable[..., Setup]: ...
+    def setup_of(self) -> Callable[..., Setup]:
+        """What a run trains."""
+
     @property
-    def evaluate(self) -> Callable[..., Evaluation]: ...
+    def evaluate(self) -> Callable[..., Evaluation]:
+        """The figures, beside naive ones."""
+
     @property
-    def predict(self) -> Callable[..., Iterator[Mapping[str, Any]]]: ...
+    def predict(self) -> Callable[..., Iterator[Mapping[str, Any]]]:
+        """A row for each thing that is told of each input."""
 
 
 def by(options: TranscriptOptions) -> Told:
