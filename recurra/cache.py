@@ -15,10 +15,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["LIMIT", "Entry", "Folder", "clear", "entries", "folder", "read", "write"]
+__all__ = [
+    "FEATURES_LIMIT",
+    "LIMIT",
+    "Entry",
+    "Feature",
+    "Folder",
+    "clear",
+    "clear_features",
+    "entries",
+    "features",
+    "files",
+    "folder",
+    "read",
+    "write",
+]
 
 LIMIT = 200_000_000
 """Bytes that all entries together may have; those used longest ago go first."""
+
+FEATURES_LIMIT = 2_000_000_000
+"""Bytes that all files of tensors together may have, such as decoded sound; those used longest ago go first."""
 
 MAGIC = b"recurra cache 1\n"
 ABANDONED = 3600  # seconds after which a half-written file belongs to nobody
@@ -101,7 +118,7 @@ def entries() -> Iterator[Entry]:
     place = folder()
     if place.path is None or place.off:
         return
-    for used, size, path in sorted(_files(place.path, "*.entry"), reverse=True):
+    for used, size, path in sorted(files(place.path, "*.entry"), reverse=True):
         try:
             found = _parsed(path.stem, path.read_bytes())
         except OSError:
@@ -114,9 +131,42 @@ def clear() -> int:
     place = folder()
     if place.path is None or place.off:
         return 0
-    for _, _, path in _files(place.path, ".*.tmp"):
+    for _, _, path in files(place.path, ".*.tmp"):
         path.unlink(missing_ok=True)
-    found = list(_files(place.path, "*.entry"))
+    found = list(files(place.path, "*.entry"))
+    for _, _, path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+class Feature(NamedTuple):
+    """One file of tensors: its key, its bytes on disk, when it was last used."""
+
+    key: str
+    bytes: int
+    used: float
+
+
+def features() -> list[Feature]:
+    """Every file that is kept, the one used last first.
+
+    Example:
+        >>> all(feature.bytes > 0 for feature in features())
+        True
+    """
+    place = folder("features")
+    found = [] if place.off or place.path is None else files(place.path, "*.safetensors")
+    return [Feature(path.stem, size, used) for used, size, path in sorted(found, reverse=True)]
+
+
+def clear_features() -> int:
+    """Remove every file of tensors; how many there were."""
+    place = folder("features")
+    if place.off or place.path is None:
+        return 0
+    for _, _, path in files(place.path, ".*.tmp"):
+        path.unlink(missing_ok=True)
+    found = list(files(place.path, "*.safetensors"))
     for _, _, path in found:
         path.unlink(missing_ok=True)
     return len(found)
@@ -168,7 +218,7 @@ def _parsed(key: str, text: bytes) -> tuple[dict[str, Any], bytes] | None:
     return (told, content) if isinstance(told, dict) and told.get("key") == key else None
 
 
-def _files(place: Path, pattern: str) -> Iterator[tuple[float, int, Path]]:
+def files(place: Path, pattern: str) -> Iterator[tuple[float, int, Path]]:
     """When each was last used, its size, its path."""
     for path in place.glob(pattern):
         with suppress(FileNotFoundError):  # another process removed it
@@ -177,12 +227,12 @@ def _files(place: Path, pattern: str) -> Iterator[tuple[float, int, Path]]:
 
 
 def _trim(place: Path) -> None:
-    for used, _, path in _files(place, ".*.tmp"):
+    for used, _, path in files(place, ".*.tmp"):
         if used < time.time() - ABANDONED:
             path.unlink(missing_ok=True)
-    files = sorted(_files(place, "*.entry"))
-    total = sum(size for _, size, _ in files)
-    for _, size, path in files:
+    found = sorted(files(place, "*.entry"))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in found:
         if total <= LIMIT:
             return
         path.unlink(missing_ok=True)

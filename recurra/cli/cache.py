@@ -24,28 +24,26 @@ def cache(
 
     The engine's traced and compiled cells, which the next process then has at once; and sound that was decoded and resampled.
     """
-    from recurra.data import feature_cache
-
     place, sounds = disk.folder(), disk.folder("features")
     if place.off and not as_json:
         print(f"Nothing is kept on disk: {place.off}")
         return
     if clear:
-        removed = {"removed": disk.clear(), "features_removed": feature_cache.clear()}
+        removed = {"removed": disk.clear(), "features_removed": disk.clear_features()}
         if as_json:
             print(json.dumps(removed))
         else:
             print(f"{place.path}: entries removed {removed['removed']}")
             print(f"{sounds.path}: {sounds.off or 'files removed ' + str(removed['features_removed'])}")
         return
-    kept = feature_cache.features()
+    kept = disk.features()
     if as_json:
-        features = {"bytes": sum(one.bytes for one in kept), "limit": feature_cache.LIMIT, "off": sounds.off}
+        features = {"bytes": sum(one.bytes for one in kept), "limit": disk.FEATURES_LIMIT, "off": sounds.off}
         features |= {"folder": sounds.path and str(sounds.path), "files": [one._asdict() for one in kept]}
         _as_json(place, list(disk.entries()), features)
     else:
         _table(place, list(disk.entries()))
-        told = f"files {len(kept)}, bytes {sum(one.bytes for one in kept):,} of at most {feature_cache.LIMIT:,}"
+        told = f"files {len(kept)}, bytes {sum(one.bytes for one in kept):,} of at most {disk.FEATURES_LIMIT:,}"
         last = f", last used {_ago(time.time() - kept[0].used)}" if kept else ""
         print(f"{sounds.path}: {sounds.off or told + last}")
 

@@ -9,31 +9,30 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor
 
 from recurra import cache, store
 from recurra.errors import ModelFileError, ResourceError
 
-__all__ = ["LIMIT", "Feature", "clear", "features", "kept"]
-
-LIMIT = 2_000_000_000
-"""Bytes that all files together may have; what is larger by itself is not kept."""
+__all__ = ["kept"]
 
 ABANDONED = 3600  # seconds after which a half-written file belongs to nobody
 
 
-def kept(about: Mapping[str, Any], make: Callable[[], dict[str, Tensor]], limit: int = LIMIT) -> dict[str, Tensor]:
+def kept(
+    about: Mapping[str, Any], make: Callable[[], dict[str, Tensor]], limit: int = cache.FEATURES_LIMIT
+) -> dict[str, Tensor]:
     """What `make` gives, from the disk where it was kept under the same key, which is all that it depends on.
 
     Args:
         about: the fingerprint of the data, and every option that changes what is made; anything that is JSON.
         make: makes the tensors.
-        limit: bytes that all files together may have.
+        limit: bytes that all files together may have; what is larger by itself is not kept.
 
     Example:
         >>> import torch
@@ -60,60 +59,19 @@ def kept(about: Mapping[str, Any], make: Callable[[], dict[str, Tensor]], limit:
     return made
 
 
-class Feature(NamedTuple):
-    """One file of tensors: its key, its bytes on disk, when it was last used."""
-
-    key: str
-    bytes: int
-    used: float
-
-
-def features() -> list[Feature]:
-    """Every file that is kept, the one used last first.
-
-    Example:
-        >>> all(feature.bytes > 0 for feature in features())
-        True
-    """
-    folder = _folder()
-    found = [] if folder is None else _files(folder, "*.safetensors")
-    return [Feature(path.stem, size, used) for used, size, path in sorted(found, reverse=True)]
-
-
-def clear() -> int:
-    """Remove every file; how many there were."""
-    folder = _folder()
-    if folder is None:
-        return 0
-    for _, _, path in _files(folder, ".*.tmp"):
-        path.unlink(missing_ok=True)
-    found = list(_files(folder, "*.safetensors"))
-    for _, _, path in found:
-        path.unlink(missing_ok=True)
-    return len(found)
-
-
 def _folder() -> Path | None:
     place = cache.folder("features")
     return None if place.off else place.path
 
 
 def _trim(folder: Path, limit: int) -> None:
-    for used, _, path in _files(folder, ".*.tmp"):
+    for used, _, path in cache.files(folder, ".*.tmp"):
         if used < time.time() - ABANDONED:
             path.unlink(missing_ok=True)
-    files = list(_files(folder, "*.safetensors"))
+    files = list(cache.files(folder, "*.safetensors"))
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
         if total <= limit:
             return
         path.unlink(missing_ok=True)
         total -= size
-
-
-def _files(folder: Path, pattern: str) -> Iterator[tuple[float, int, Path]]:
-    """When each was last used, its size, its path."""
-    for path in folder.glob(pattern):
-        with suppress(FileNotFoundError):  # another process removed it
-            status = path.lstat()
-            yield status.st_mtime, status.st_size, path
