@@ -25,9 +25,9 @@ __all__ = [
     "clear_features",
     "entries",
     "features",
-    "files",
     "folder",
     "read",
+    "trim",
     "write",
 ]
 
@@ -38,6 +38,7 @@ FEATURES_LIMIT = 2_000_000_000
 """Bytes that all files of tensors together may have, such as decoded sound; those used longest ago go first."""
 
 MAGIC = b"recurra cache 1\n"
+TEMPORARY = ".*.tmp"
 ABANDONED = 3600  # seconds after which a half-written file belongs to nobody
 
 
@@ -104,7 +105,7 @@ def write(key: str, header: Mapping[str, Any], content: bytes = b"") -> None:
         with os.fdopen(handle, "wb") as file:  # not flushed to the disk: a torn file fails its checksum
             file.write(MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
         Path(temporary).replace(_path(place.path, key))
-        _trim(place.path)
+        trim(place.path, "*.entry", LIMIT)
     except OSError:
         return
     finally:
@@ -118,7 +119,7 @@ def entries() -> Iterator[Entry]:
     place = folder()
     if place.path is None or place.off:
         return
-    for used, size, path in sorted(files(place.path, "*.entry"), reverse=True):
+    for used, size, path in sorted(_files(place.path, "*.entry"), reverse=True):
         try:
             found = _parsed(path.stem, path.read_bytes())
         except OSError:
@@ -128,15 +129,7 @@ def entries() -> Iterator[Entry]:
 
 def clear() -> int:
     """Remove every entry; how many there were."""
-    place = folder()
-    if place.path is None or place.off:
-        return 0
-    for _, _, path in files(place.path, ".*.tmp"):
-        path.unlink(missing_ok=True)
-    found = list(files(place.path, "*.entry"))
-    for _, _, path in found:
-        path.unlink(missing_ok=True)
-    return len(found)
+    return _clear(folder(), "*.entry")
 
 
 class Feature(NamedTuple):
@@ -155,18 +148,35 @@ def features() -> list[Feature]:
         True
     """
     place = folder("features")
-    found = [] if place.off or place.path is None else files(place.path, "*.safetensors")
+    found = [] if place.off or place.path is None else _files(place.path, "*.safetensors")
     return [Feature(path.stem, size, used) for used, size, path in sorted(found, reverse=True)]
 
 
 def clear_features() -> int:
     """Remove every file of tensors; how many there were."""
-    place = folder("features")
+    return _clear(folder("features"), "*.safetensors")
+
+
+def trim(place: Path, pattern: str, limit: int) -> None:
+    """Remove the files used longest ago, until all together have at most `limit` bytes, and what was left half-written."""
+    for used, _, path in _files(place, TEMPORARY):
+        if used < time.time() - ABANDONED:
+            path.unlink(missing_ok=True)
+    found = sorted(_files(place, pattern))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in found:
+        if total <= limit:
+            return
+        path.unlink(missing_ok=True)
+        total -= size
+
+
+def _clear(place: Folder, pattern: str) -> int:
     if place.off or place.path is None:
         return 0
-    for _, _, path in files(place.path, ".*.tmp"):
+    for _, _, path in _files(place.path, TEMPORARY):
         path.unlink(missing_ok=True)
-    found = list(files(place.path, "*.safetensors"))
+    found = list(_files(place.path, pattern))
     for _, _, path in found:
         path.unlink(missing_ok=True)
     return len(found)
@@ -218,22 +228,9 @@ def _parsed(key: str, text: bytes) -> tuple[dict[str, Any], bytes] | None:
     return (told, content) if isinstance(told, dict) and told.get("key") == key else None
 
 
-def files(place: Path, pattern: str) -> Iterator[tuple[float, int, Path]]:
+def _files(place: Path, pattern: str) -> Iterator[tuple[float, int, Path]]:
     """When each was last used, its size, its path."""
     for path in place.glob(pattern):
         with suppress(FileNotFoundError):  # another process removed it
             status = path.lstat()
             yield status.st_mtime, status.st_size, path
-
-
-def _trim(place: Path) -> None:
-    for used, _, path in files(place, ".*.tmp"):
-        if used < time.time() - ABANDONED:
-            path.unlink(missing_ok=True)
-    found = sorted(files(place, "*.entry"))
-    total = sum(size for _, size, _ in found)
-    for _, size, path in found:
-        if total <= LIMIT:
-            return
-        path.unlink(missing_ok=True)
-        total -= size

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, final
 import pytest
 
 from benchmarks.machine import describe, write_result
-from benchmarks.quality.trainings import ran_on
+from benchmarks.quality.trainings import head, ran_on, row
 from recurra.cells import CELLS, Cell, ProjectedLSTM
 from recurra.layers import FAMILY
 
@@ -107,8 +107,7 @@ def section(result: Mapping[str, Any]) -> str:
         "",
         *(f"- {says}" for says in result["says"].values()),
         "",
-        "| cell | laws passed | checks passed | skipped |",
-        "|---|---|---|---|",
+        *head("cell", "laws passed", "checks passed", "skipped"),
         *(_row(name, found) for name, found in result[NAME].items()),
         "",
     ]
@@ -123,7 +122,7 @@ def _row(name: str, found: Mapping[str, Mapping[str, Any]]) -> str:
     kept = sum(each.get("passed", 0) > 0 and "failed" not in each for each in found.values())
     reasons = sorted({why for each in found.values() for why in each.get("why", ())})
     skipped = f"{sums['skipped']}: {'; '.join(reasons)}" if sums["skipped"] else "none"
-    return f"| {name} | {kept} of {len(found)} | {sums['passed']} of {sums.total()} | {skipped} |"
+    return row(name, f"{kept} of {len(found)}", f"{sums['passed']} of {sums.total()}", skipped)
 
 
 def _says(file: str) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 from benchmarks.quality.trainings import Made, Training, head, measure_all, naive, ran_on, row
 from recurra.metrics import few_mean
+from recurra.tasks.runs import Run
 
-__all__ = ["TRAININGS", "data_set", "main", "section"]
+__all__ = ["TRAININGS", "data_set", "labels", "main", "section"]
 
 NAME = "tagging"
 FIGURE = "F1"
@@ -37,11 +38,17 @@ def data_set(name: str) -> Made:
     return made
 
 
+def labels(run: Run, _: Path) -> dict[str, Any]:
+    """Each label's precision and recall."""
+    return {"labels": run.read("evaluation.json")["tables"]["labels"]}
+
+
 TRAININGS: dict[str, Training] = {
     **{
         f"conll-{output}-{characters}-{seed}": Training(
             data_set("conll2003_ner"),
             f"output={output} characters={characters} seed={seed}",
+            labels,
             elsewhere={FIGURE: ELSEWHERE.get(f"conll-{output}-{characters}", {})},
             task="tag",
         )
@@ -50,7 +57,7 @@ TRAININGS: dict[str, Training] = {
         for characters in CHARACTERS
     },
     **{
-        f"wnut-{output}-{seed}": Training(data_set("wnut17_ner"), f"{WNUT} output={output} seed={seed}", task="tag")
+        f"wnut-{output}-{seed}": Training(data_set("wnut17_ner"), f"{WNUT} output={output} seed={seed}", labels, task="tag")
         for seed in SEEDS
         for output in OUTPUTS
     },
@@ -142,7 +149,7 @@ def _labels(rows: Mapping[str, Mapping[int, Any]]) -> Iterator[str]:
     yield f"Each label, `{kind}`, seed {seed}:"
     yield ""
     yield from head("label", "true", "precision", "recall", "F1")
-    for line in one["tables"]["labels"]:
+    for line in one["labels"]:
         yield row(line["label"], line["true"], *(f"{line[name]:.4f}" for name in ("precision", "recall", "F1")))
     yield ""
 

@@ -95,7 +95,6 @@ def measure(name: str, training: Training, data: Path) -> dict[str, Any]:
         "minutes": last["seconds"] / 60,
         "weights": weights,
         "figures": measured["metrics"],
-        **({"tables": measured["tables"]} if "tables" in measured else {}),
         **more,
         "elsewhere": training.elsewhere,
         "notes": [*run.facts["data"]["notes"], *measured["notes"]],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recurra.data.corpus import read_file
+from recurra.data.parts import PARTS, share
 from recurra.errors import DataError, UsageError
 
 __all__ = ["Dialogue", "Dialogues", "examples", "read_dialogues", "split_dialogues"]
@@ -18,7 +19,6 @@ Dialogue = tuple[str, ...]
 EOU = "__eou__"
 KEYS = ("turns", "dialogue", "dialog", "dial", "messages", "conversation", "conversations", "utterances")
 TEXTS = ("content", "text", "utterance", "value", "transcript", "sent")
-PARTS = {"learning": ("train",), "validation": ("valid", "val", "dev"), "test": ("test",)}
 DAILY_DIALOG = ("train1k.text_En.txt.gz", "dev.en.tsv.gz", "test.en.tsv.gz")
 CAMREST = "CamRest676.json.gz"
 
@@ -113,17 +113,17 @@ def _check(held_out: float) -> None:
 def _parts(folder: Path) -> list[list[Path]]:
     """The files of each part, by the first word of their names."""
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
-    parts = [[file for file in files if re.split(r"[^a-z]", file.name.lower())[0] in names] for names in PARTS.values()]
+    parts = [[file for file in files if name.match(file.name)] for name in PARTS.values()]
     if not parts[0]:
         raise DataError(f"{folder}: no file whose name begins with train; wanted train, valid and test files, or name one file")
     return parts
 
 
-def _split(dialogues: list[Dialogue], share: float) -> list[list[Dialogue]]:
+def _split(dialogues: list[Dialogue], held_out: float) -> list[list[Dialogue]]:
     parts: list[list[Dialogue]] = [[], [], []]
     for dialogue in dialogues:
-        place = int.from_bytes(hashlib.sha256(_digest(_key(dialogue))).digest()[:8], "big") / 2**64
-        parts[1 if place < share else 2 if place < 2 * share else 0].append(dialogue)
+        place = share(_digest(_key(dialogue)))
+        parts[1 if place < held_out else 2 if place < 2 * held_out else 0].append(dialogue)
     return parts
 
 

@@ -8,7 +8,6 @@ never a result.
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,8 +19,6 @@ from recurra import cache, store
 from recurra.errors import ModelFileError, ResourceError
 
 __all__ = ["kept"]
-
-ABANDONED = 3600  # seconds after which a half-written file belongs to nobody
 
 
 def kept(
@@ -55,23 +52,10 @@ def kept(
             folder.mkdir(0o700, exist_ok=True)
             if _folder() is not None:  # nobody else was quicker
                 store.write_tensors(path, made)
-                _trim(folder, limit)
+                cache.trim(folder, "*.safetensors", limit)
     return made
 
 
 def _folder() -> Path | None:
     place = cache.folder("features")
     return None if place.off else place.path
-
-
-def _trim(folder: Path, limit: int) -> None:
-    for used, _, path in cache.files(folder, ".*.tmp"):
-        if used < time.time() - ABANDONED:
-            path.unlink(missing_ok=True)
-    files = list(cache.files(folder, "*.safetensors"))
-    total = sum(size for _, size, _ in files)
-    for _, size, path in sorted(files):
-        if total <= limit:
-            return
-        path.unlink(missing_ok=True)
-        total -= size

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -15,14 +14,12 @@ from recurra.data.corpus import as_written
 from recurra.data.fasta import read_fasta
 from recurra.data.label_files import MARK, read_columns, read_objects, read_plain, read_steps
 from recurra.data.labels import Labelled, bare, note
-from recurra.data.parts import Parts, check_share, counted, share, split
+from recurra.data.parts import PARTS, Parts, check_share, counted, share, split
 from recurra.data.time_series_files import read_arrays, read_ts, series
 from recurra.errors import DataError
 
 __all__ = ["Labelled", "LabelledParts", "read_inputs", "read_labelled", "split_labelled", "suffix_of"]
 
-PARTS = {"train": "train|training", "validation": "val|valid|validation|dev", "test": "test|testing"}
-WORDS = {part: re.compile(rf"(?<![a-z])({words})(?![a-z])", re.IGNORECASE) for part, words in PARTS.items()}
 FASTA = (".fa", ".fasta", ".fna", ".faa", ".ffn", ".fas")
 COLUMNS = (".csv", ".tsv")
 OBJECTS = (".jsonl", ".ndjson")
@@ -123,8 +120,8 @@ def _read(path: Path, text: str, label: str, encoding: str) -> tuple[dict[str, L
         others = [file.name for part, file in found.items() if part != "train"]
         return _files(found, text, label, encoding), [f"{path.name}: {', '.join(others)} beside it is read, too"]
     entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-    learning = [entry for entry in entries if WORDS["train"].search(entry.name) and (entry.is_dir() or _readable(entry))]
-    if any(entry.is_dir() and not any(word.search(entry.name) for word in WORDS.values()) for entry in entries):
+    learning = [entry for entry in entries if PARTS["train"].search(entry.name) and (entry.is_dir() or _readable(entry))]
+    if any(entry.is_dir() and not any(word.search(entry.name) for word in PARTS.values()) for entry in entries):
         learning = [entry for entry in learning if not entry.is_dir()]  # bus, car, train are classes
     if len(learning) > 1:
         names = ", ".join(entry.name for entry in learning[:5])
@@ -143,13 +140,13 @@ def _files(found: Mapping[str, Path], text: str, label: str, encoding: str) -> d
 
 def _beside(path: Path) -> dict[str, Path]:
     """The part that a file or folder is, and what differs from its name in the word of the part alone."""
-    if not WORDS["train"].search(path.name) or not path.parent.is_dir():
+    if not PARTS["train"].search(path.name) or not path.parent.is_dir():
         return {"train": path}
-    stem = WORDS["train"].sub("", bare(path.name))
+    stem = PARTS["train"].sub("", bare(path.name))
     found = {"train": path}
     for part in ("validation", "test"):
         for entry in sorted(path.parent.iterdir()):
-            if WORDS[part].search(entry.name) and WORDS[part].sub("", bare(entry.name)).lower() == stem.lower():
+            if PARTS[part].search(entry.name) and PARTS[part].sub("", bare(entry.name)).lower() == stem.lower():
                 found.setdefault(part, entry)
     return found
 

@@ -1,23 +1,15 @@
 """Pairs of texts to learn, to look at during training, and to measure: the split of a folder, or an honest one."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from recurra.data.filters import measurable, sound
-from recurra.data.parts import Parts, check_share, counted, share, split
+from recurra.data.parts import PARTS, Parts, check_share, counted, share, split
 from recurra.data.sides import KINDS, Sides, differ, partner_of, read_sides, stem_of
 from recurra.errors import DataError
 
 __all__ = ["Pairs", "read_pairs", "split_pairs"]
-
-PARTS = {
-    "train": re.compile(r"train(?![a-z])", re.IGNORECASE),
-    "validation": re.compile(r"(val|valid|validation|dev)(?![a-z])", re.IGNORECASE),
-    "test": re.compile(r"test(?![a-z])", re.IGNORECASE),
-}
-
 
 Pairs = Parts[Sides]
 """Pairs in three parts."""

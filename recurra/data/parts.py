@@ -1,15 +1,20 @@
 """What is learnt from, looked at during training and measured on: three parts of anything, those that are missing split off."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from recurra.errors import DataError, UsageError
 
-__all__ = ["Parts", "check_share", "counted", "share", "split"]
+__all__ = ["PARTS", "Parts", "check_share", "counted", "share", "split"]
 
 Part = TypeVar("Part")
+
+NAMES = {"train": "train|training", "validation": "val|valid|validation|dev|testa", "test": "test|testing|testb|t10k"}
+PARTS = {part: re.compile(rf"(?<![a-z])({names})(?![a-z])", re.IGNORECASE) for part, names in NAMES.items()}
+"""By part, the words that tell it in names of files and folders."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from recurra import store
 from recurra.data.audio import AUDIO
-from recurra.data.pairs import PARTS
-from recurra.data.parts import Parts, check_share, counted
+from recurra.data.parts import PARTS, Parts, check_share, counted
 from recurra.data.sides import Sides, read_sides
 from recurra.errors import DataError, UsageError
 

@@ -1,7 +1,6 @@
 """Sentences whose words have tags, from CoNLL files or JSON lines: parts to learn from, to look at and to measure on."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,16 +8,12 @@ from pathlib import Path
 from recurra.data.columns import lines_of
 from recurra.data.conll import read_conll
 from recurra.data.corpus import as_written
-from recurra.data.parts import Parts, check_share, counted, share, split
+from recurra.data.parts import PARTS, Parts, check_share, counted, share, split
 from recurra.data.sentences import Sentence, read_spans
 from recurra.errors import DataError
 
 __all__ = ["Tagged", "TaggedParts", "read_tagged", "read_tagged_parts", "split_tagged"]
 
-PARTS = {
-    part: re.compile(rf"(?<![a-z])({names})(?![a-z])", re.IGNORECASE)
-    for part, names in {"train": "train", "validation": "testa|val|valid|validation|dev", "test": "testb|test"}.items()
-}
 LINES = {"jsonl", "ndjson"}
 
 

@@ -1,7 +1,6 @@
 """Writing in the parts that it brings, or in honest ones."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -9,17 +8,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.parts import Parts, check_share, counted, share, split
+from recurra.data.parts import PARTS, Parts, check_share, counted, share, split
 from recurra.data.writings import Look, Writings, find_writings
 from recurra.errors import DataError
 
 __all__ = ["WritingParts", "read_writings", "split_writings"]
-
-PARTS = {
-    "train": re.compile(r"(?<![a-z])(train|training)(?![a-z])", re.IGNORECASE),
-    "validation": re.compile(r"(?<![a-z])(val|valid|validation|dev)(?![a-z])", re.IGNORECASE),
-    "test": re.compile(r"(?<![a-z])(test|testing|t10k)(?![a-z])", re.IGNORECASE),
-}
 
 Floats = NDArray[np.float32]
 

@@ -34,7 +34,7 @@ from recurra.tasks.judging import Judge, judged
 from recurra.tasks.labelling import Learnt, Opened
 from recurra.tasks.options import Classify, ClassifyPrediction, EvaluationOptions
 from recurra.tasks.recipes import Setup
-from recurra.tasks.runs import Run
+from recurra.tasks.runs import Run, origin
 from recurra.tasks.seeds import ENCODER
 from recurra.train import Look, Loss
 
@@ -65,12 +65,7 @@ def begin(options: Classify, data: Path | None, out: Path | None) -> Run:
     if learnt.start is not None:
         labelling.start(made, options, learnt.start)
         files[ENCODER] = learnt.start
-    facts = {
-        "source": parts.name if data is None else str(data.absolute()),
-        "embedded": data is None,
-        "fingerprint": parts.fingerprint,
-        "notes": [*parts.notes, *learnt.notes, *_cut(options, learnt)],
-    }
+    facts = origin(data, parts.name, parts.fingerprint, notes=[*parts.notes, *learnt.notes, *_cut(options, learnt)])
     return Run.create(out, options, facts, files)
 
 

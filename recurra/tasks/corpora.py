@@ -13,7 +13,7 @@ from recurra.errors import DataError
 from recurra.metrics import KneserNey
 from recurra.tasks import recipes
 from recurra.tasks.options import Mask, Text
-from recurra.tasks.runs import Run
+from recurra.tasks.runs import Run, origin
 
 __all__ = ["Asked", "Parts", "asked", "begin", "kept", "measurable", "ngrams", "parts", "symbols"]
 
@@ -39,12 +39,7 @@ def begin(options: Mask | Text, data: Path | None, out: Path | None, model: Call
     Streams(symbols.encode(learnt), options.batch, options.window, options.seed)
     recipes.check(options, model(options, symbols))
     measurable(symbols.encode(held_out), f"{corpus.source}: held_out={options.held_out}")
-    facts = {
-        "source": corpus.source if data is None else str(data.absolute()),
-        "embedded": data is None,
-        "fingerprint": corpus.fingerprint,
-        "characters": corpus.characters,
-    }
+    facts = origin(data, corpus.source, corpus.fingerprint, characters=corpus.characters)
     return Run.create(out, options, facts, {"vocabulary.json": symbols.as_json()})
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from recurra import store
 from recurra.data import Symbols
 from recurra.errors import ModelFileError, UsageError
-from recurra.models import Classifier, Encoder, TransformerEncoder
+from recurra.models import Classifier, Encoder
 from recurra.tasks import recipes
 from recurra.tasks.options import Classify, Mask, SequenceOptions, Text
 from recurra.tasks.runs import Run, load
@@ -33,10 +33,7 @@ def encoder(options: Mask | SequenceOptions, read: nn.Embedding) -> Encoder:
         own |= {"cell": options.encoder_cell or options.cell, "layers": options.encoder_layers or options.layers}
         both = options.bidirectional
     size, first = options.embedding, options.model_copy(update=own)
-    if options.model == "transformer":
-        how: dict[str, Any] = {"layers": first.layers, "heads": first.heads, "dropout": first.dropout}
-        return Encoder(read, TransformerEncoder(first.hidden, input_size=size, **how))
-    return Encoder(read, recipes.stack(first, size, bidirectional=both))
+    return Encoder(read, recipes.reader(first, size, bidirectional=both))
 
 
 def vectors(symbols: int, size: int) -> nn.Embedding:

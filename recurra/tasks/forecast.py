@@ -29,7 +29,7 @@ from recurra.tasks.options import EvaluationOptions, Forecast, ForecastPredictio
 from recurra.tasks.plan import Plan
 from recurra.tasks.recipes import Setup
 from recurra.tasks.rolling import measured, naive
-from recurra.tasks.runs import Run
+from recurra.tasks.runs import Run, origin
 from recurra.tasks.streaming import Stream, Told
 from recurra.tasks.telling import READ, crps, evenly, levels_of, measured_margins, read_batches, score, tell
 from recurra.train import Look, Loss
@@ -54,14 +54,15 @@ def begin(options: Forecast, data: Any, out: Path | None) -> Run:
     collection = _read(options, polars.read_parquet(io.BytesIO(copy)) if framed else data)
     problem = Problem.of(options, collection)
     recipes.check(options, _forecaster(options, problem.plan, problem.widths))
-    facts = {
-        "source": FRAME if framed else collection.source if data is None else str(data.absolute()),
-        "embedded": data is None,
-        "fingerprint": collection.fingerprint,
-        "series": len(collection.series),
-        "steps": sum(len(each.values) for each in collection.series),
-        "notes": [*collection.notes, *problem.notes],
-    }
+    facts = origin(
+        None if framed else data,
+        collection.source,
+        collection.fingerprint,
+        series=len(collection.series),
+        steps=sum(len(each.values) for each in collection.series),
+        notes=[*collection.notes, *problem.notes],
+    )
+    facts |= {"source": FRAME, "embedded": False} if framed else {}
     return Run.create(out, options, facts, {"series.json": problem.facts()} | ({FRAME: copy} if framed else {}))
 
 

@@ -88,7 +88,7 @@ def kind(options: Transcribe, learnt: Transcribed | None = None) -> Kind:
         batches=partial(SpeechBatches, **sizes, seed=options.seed, speeds=options.speeds),
         in_order=partial(sounds_in_order, rate=options.rate, tokens=READ, batch=ROWS),
         baselines=partial(_naive, options),
-        looks=partial(_looks, options),
+        looks=partial(_looks, cache(lambda: LogMel(options.rate, options.bins))),
         shortest=10 / 11 if options.speeds else 1.0,
     )
 
@@ -150,10 +150,10 @@ def nearest(options: Transcribe, learnt: Transcribed, asked: Transcribed) -> lis
 
 
 @torch.no_grad()
-def _looks(options: Transcribe, samples: NDArray[Any]) -> NDArray[Any]:
+def _looks(made: Callable[[], LogMel], samples: NDArray[Any]) -> NDArray[Any]:
     """Frames, however loud."""
-    frames: Tensor = LogMel(options.rate, options.bins)(torch.from_numpy(np.asarray(samples, np.float32))[None])[0][0]
-    found: NDArray[Any] = (frames - frames.mean() if len(frames) else frames.new_zeros(1, options.bins)).numpy()
+    frames: Tensor = made()(torch.from_numpy(np.asarray(samples, np.float32))[None])[0][0]
+    found: NDArray[Any] = (frames - frames.mean() if len(frames) else frames.new_zeros(1, frames.shape[1])).numpy()
     return found
 
 

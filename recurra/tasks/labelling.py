@@ -19,7 +19,7 @@ from recurra.data.word_vectors import read_word_vectors
 from recurra.errors import DataError, ModelFileError, UsageError
 from recurra.layers import AttentionPooling, LastPooling, MaxPooling, MeanPooling, Pooling, convolutions
 from recurra.metrics import log_softmax
-from recurra.models import Classifier, Standardised, TransformerEncoder
+from recurra.models import Classifier, Standardised
 from recurra.tasks import encoders, recipes
 from recurra.tasks.options import Classify
 from recurra.tasks.runs import Run
@@ -202,15 +202,10 @@ def network(options: Classify, symbols: Symbols | None, facts: Known, series: Se
     first = options.hidden if options.convolution else size
     # vectors of symbols that go in are dropped as those that go out are; numbers of a series are not
     dropped = options.input_dropout or (options.dropout if symbols is not None and not options.convolution else 0.0)
-    if options.model == "transformer":
-        blocks: dict[str, Any] = {"layers": options.layers, "heads": options.heads, "dropout": options.dropout}
-        layers: nn.Module = TransformerEncoder(options.hidden, input_size=first, **blocks)
-    else:
-        own = options.model_copy(update={"input_dropout": dropped})
-        layers = recipes.stack(own, first, bidirectional=options.bidirectional)
+    own = options.model_copy(update={"input_dropout": dropped})
     made = Classifier(
         embedding,
-        layers,
+        recipes.reader(own, first, bidirectional=options.bidirectional),
         _pooling(options),
         facts.outputs,
         front=front,

@@ -15,7 +15,7 @@ from recurra.engine import ENGINES
 from recurra.engine.precision import Kind
 from recurra.errors import UsageError
 from recurra.layers import Bidirectional, Highway, Recurrent, Stack, batch_normed, chrono_start, member, round_matrices
-from recurra.models import CausalTransformer
+from recurra.models import CausalTransformer, TransformerEncoder
 from recurra.tasks.options import Classify, Mask, SequenceOptions, Tag, TaskOptions, Text, TranscriptOptions
 from recurra.train import (
     Average,
@@ -54,6 +54,7 @@ __all__ = [
     "make_optimizer",
     "network",
     "precision",
+    "reader",
     "schedule",
     "stack",
     "steps",
@@ -164,6 +165,20 @@ def network(options: Classify | Mask | SequenceOptions | Tag | Text | Transcript
     if options.hidden % (2 * options.heads):
         wanted = f"a multiple of {2 * options.heads}, an even number of units for each head"
         raise UsageError(f"hidden={options.hidden} and heads={options.heads}: wanted hidden to be {wanted}")
+
+
+def reader(
+    options: Classify | Mask | SequenceOptions | Tag | TranscriptOptions,
+    input_size: int,
+    *,
+    bidirectional: bool,
+    output_dropout: float = 0.0,
+) -> nn.Module:
+    """What reads a whole sequence, `input_size` to `hidden`: recurrent layers, or a Transformer that sees all of it."""
+    if options.model == "transformer":
+        how: dict[str, Any] = {"layers": options.layers, "heads": options.heads, "dropout": options.dropout}
+        return TransformerEncoder(options.hidden, input_size=input_size, **how)
+    return stack(options, input_size, output_dropout=output_dropout, bidirectional=bidirectional)
 
 
 def transformer(options: Text, input_size: int) -> CausalTransformer:

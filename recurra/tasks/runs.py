@@ -37,7 +37,7 @@ from recurra.tasks.seeds import train_seeds
 from recurra.tasks.watch import show_evaluation, watch
 from recurra.train import Report
 
-__all__ = ["Run", "load"]
+__all__ = ["Run", "load", "origin"]
 
 FORMAT = 1
 
@@ -218,6 +218,12 @@ class Run:
 def load(folder: str | Path) -> Run:
     """Open a run folder."""
     return Run(Path(folder))
+
+
+def origin(data: Path | None, name: str, fingerprint: str, **more: Any) -> dict[str, Any]:
+    """What ``run.json`` keeps of the data: where they lie, or the name of those that need no file, and what tells a change."""
+    where = name if data is None else str(data.absolute())
+    return {"source": where, "embedded": data is None, "fingerprint": fingerprint, **more}
 
 
 def _free(task: str) -> Path:

@@ -23,7 +23,7 @@ from recurra.models import Bridge, Decoder, Encoder, EncoderDecoder, Transformer
 from recurra.tasks import encoders, recipes
 from recurra.tasks.options import SequenceOptions, SequencePrediction
 from recurra.tasks.recipes import Setup
-from recurra.tasks.runs import Run
+from recurra.tasks.runs import Run, origin
 from recurra.tasks.seeds import ENCODER
 from recurra.tasks.writing import Reach, Vocabulary, write
 from recurra.train import Look, Loss, Shared, forced
@@ -74,12 +74,7 @@ def begin(options: SequenceOptions, pairs: Pairs, data: Path | None, out: Path |
         files[ENCODER] = first.weights.read_bytes()
     _, _, notes = _usable(options, vocabulary, pairs.learnt)
     notes += [] if first is None else _strange(options, vocabulary, pairs.learnt)
-    facts = {
-        "source": pairs.name if data is None else str(data.absolute()),
-        "embedded": data is None,
-        "fingerprint": pairs.fingerprint,
-        "notes": [*pairs.notes, *notes],
-    }
+    facts = origin(data, pairs.name, pairs.fingerprint, notes=[*pairs.notes, *notes])
     return Run.create(out, options, facts, files)
 
 

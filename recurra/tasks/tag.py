@@ -37,7 +37,7 @@ from recurra.tasks import recipes, tagging
 from recurra.tasks.evaluation import Evaluation, Figure, Held, Rows
 from recurra.tasks.options import EvaluationOptions, Tag, TagPrediction
 from recurra.tasks.recipes import Setup
-from recurra.tasks.runs import Run
+from recurra.tasks.runs import Run, origin
 from recurra.tasks.seeds import ENCODER
 from recurra.tasks.tagging import Forms, Learnt, Lexicon
 from recurra.train import Look, Loss
@@ -66,12 +66,7 @@ def begin(options: Tag, data: Path | None, out: Path | None) -> Run:
     files: dict[str, Any] = {"vocabulary.json": learnt.lexicon.as_json()}
     if learnt.vectors is not None:
         files[ENCODER] = learnt.vectors
-    facts = {
-        "source": parts.name if data is None else str(data.absolute()),
-        "embedded": data is None,
-        "fingerprint": parts.fingerprint,
-        "notes": [*parts.notes, *learnt.notes, *notes],
-    }
+    facts = origin(data, parts.name, parts.fingerprint, notes=[*parts.notes, *learnt.notes, *notes])
     return Run.create(out, options, facts, files)
 
 

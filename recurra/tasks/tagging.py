@@ -31,7 +31,7 @@ from recurra.data.word_vectors import read_word_vectors
 from recurra.errors import ModelFileError, UsageError
 from recurra.losses import CRF
 from recurra.metrics import Mean
-from recurra.models import Spelling, Tagger, TransformerEncoder, WordBatch
+from recurra.models import Spelling, Tagger, WordBatch
 from recurra.tasks import recipes
 from recurra.tasks.options import Tag
 
@@ -220,14 +220,10 @@ def network(options: Tag, lexicon: Lexicon) -> Tagger:
         spelling = Spelling(signs, options.character_embedding, options.spelling, options.characters, options.dropout)
         size += options.spelling
     dropped = options.model_copy(update={"input_dropout": options.input_dropout or options.dropout})
-    if options.model == "transformer":
-        how: dict[str, Any] = {"layers": options.layers, "heads": options.heads, "dropout": options.dropout}
-        layers: nn.Module = TransformerEncoder(options.hidden, input_size=size, **how)
-    else:
-        layers = recipes.stack(dropped, size, bidirectional=options.bidirectional)
+    layers = recipes.reader(dropped, size, bidirectional=options.bidirectional)
     count = len(lexicon.tags)
     crf = CRF(count, torch.from_numpy(transitions(lexicon.tags, lexicon.scheme))) if options.output == "crf" else None
-    how = {"dropout": options.dropout, "word_dropout": options.word_dropout}
+    how: dict[str, Any] = {"dropout": options.dropout, "word_dropout": options.word_dropout}
     return Tagger(words, shapes, spelling, layers, options.hidden, count, crf, **how).to(recipes.device(options))
 
 

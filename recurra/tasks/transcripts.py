@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -15,14 +15,14 @@ from recurra.data import PairBatch, Ragged, Symbols, Transcribed, TranscribedPar
 from recurra.decode import Guess
 from recurra.errors import DataError
 from recurra.metrics import TranscriptTotals, edit_distance, most_frequent, side_by_side
-from recurra.models import AttentionTranscriber, Transcriber, TransformerEncoder
+from recurra.models import AttentionTranscriber, Transcriber
 from recurra.tasks import judging, recipes, searching
 from recurra.tasks.attending import Attending, attending
 from recurra.tasks.evaluation import Evaluation, Figure
 from recurra.tasks.framewise import Framewise
 from recurra.tasks.options import EvaluationOptions, TranscriptOptions, TranscriptPrediction
 from recurra.tasks.recipes import Setup
-from recurra.tasks.runs import Run
+from recurra.tasks.runs import Run, origin
 from recurra.train import Batches, Look, Loss
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "predict",
     "setup",
     "setup_of",
+    "some_at_a_time",
     "write",
 ]
 
@@ -56,6 +57,7 @@ WRONG = 3  # transcripts that are shown beside what was wanted when it is measur
 AHEAD = 128  # inputs that are read before they are written down
 
 
+Answer = TypeVar("Answer")
 Opened = Framewise | Attending
 """A trained run, by what its decoder is: options, network, vocabulary."""
 
@@ -111,12 +113,7 @@ def begin(
     recipes.check(options, whole.model)
     whole.writer(searching.searched(options))
     _, _, notes = _usable(whole, kind, parts.learnt)
-    facts = {
-        "source": parts.name if data is None else str(data.absolute()),
-        "embedded": data is None,
-        "fingerprint": parts.fingerprint,
-        "notes": [*parts.notes, *notes],
-    }
+    facts = origin(data, parts.name, parts.fingerprint, notes=[*parts.notes, *notes])
     return Run.create(out, options, facts, {"vocabulary.json": symbols.as_json(), **files})
 
 
@@ -157,11 +154,7 @@ def setup_of(run: Run, parts: TranscribedParts, kind: Kind) -> Setup:
 def network(options: TranscriptOptions, kind: Kind, symbols: Symbols) -> Transcriber | AttentionTranscriber:
     """The network that the options describe, on its device."""
     front: Any = kind.front()
-    if options.model == "transformer":
-        how: dict[str, Any] = {"layers": options.layers, "heads": options.heads, "dropout": options.dropout}
-        layers: nn.Module = TransformerEncoder(options.hidden, input_size=front.size, **how)
-    else:
-        layers = recipes.stack(options, front.size, output_dropout=options.dropout, bidirectional=options.bidirectional)
+    layers = recipes.reader(options, front.size, bidirectional=options.bidirectional, output_dropout=options.dropout)
     reader = Transcriber(front, layers, options.hidden, len(symbols))
     return (attending(options, reader) if options.decoder == "attention" else reader).to(recipes.device(options))
 
@@ -239,18 +232,22 @@ def predict(
     An input of no steps has no text, and its nats are None.
     """
     whole = opened(run, kind).held(how.weights)
+    for about, texts in some_at_a_time(inputs, lambda rows: write(whole, kind, rows, how)):
+        for rank, (said_there, log_probability, _) in enumerate(texts or [Written("", -np.inf, -np.inf)], 1):
+            nats = -log_probability / max(1, len(whole.symbols.encode(said_there)))
+            yield {**about, "rank": rank, "text": said_there, "nats_per_symbol": nats if np.isfinite(nats) else None}
+
+
+def some_at_a_time(
+    inputs: Iterable[tuple[Mapping[str, Any], NDArray[Any]]], tell: Callable[[Ragged], Iterable[Answer]]
+) -> Iterator[tuple[Mapping[str, Any], Answer | None]]:
+    """What is told of each input (T, C), of which few are in memory at once; None of those without a step."""
     left = iter(inputs)
     while some := list(islice(left, AHEAD)):
-        there = [k for k, (_, x) in enumerate(some) if len(x)]
-        found: list[list[Written]] = [[] for _ in some]
-        if there:
-            rows = Ragged.of_vectors([some[k][1] for k in there], some[there[0]][1].shape[1])
-            for k, texts in zip(there, write(whole, kind, rows, how), strict=True):
-                found[k] = texts
-        for (about, _), texts in zip(some, found, strict=True):
-            for rank, (said_there, log_probability, _) in enumerate(texts or [Written("", -np.inf, -np.inf)], 1):
-                nats = -log_probability / max(1, len(whole.symbols.encode(said_there)))
-                yield {**about, "rank": rank, "text": said_there, "nats_per_symbol": nats if np.isfinite(nats) else None}
+        there = [x for _, x in some if len(x)]
+        told = iter(tell(Ragged.of_vectors(there, there[0].shape[1])) if there else ())
+        for about, x in some:
+            yield about, next(told) if len(x) else None
 
 
 def _learnt(options: TranscriptOptions, learnt: Transcribed) -> Symbols:

@@ -1,7 +1,7 @@
 """What the tasks that tell one label of a whole sequence share, of `transcripts` the sibling: network, training, measuring."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,21 +16,20 @@ from recurra.data import Labelled, PairBatch, Ragged, Transcribed, TranscribedPa
 from recurra.errors import DataError
 from recurra.layers import AttentionPooling, MaxPooling, MeanPooling
 from recurra.metrics import fit_temperature, log_softmax
-from recurra.models import Classifier, TransformerEncoder
+from recurra.models import Classifier
 from recurra.tasks import classify, labelling, recipes
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.labelling import Known
 from recurra.tasks.options import EvaluationOptions, TranscriptOptions, TranscriptPrediction
 from recurra.tasks.recipes import Setup
-from recurra.tasks.runs import Run
-from recurra.tasks.transcripts import Kind
+from recurra.tasks.runs import Run, origin
+from recurra.tasks.transcripts import Kind, some_at_a_time
 from recurra.train import Look, Loss
 
 __all__ = ["begin", "evaluate", "network", "predict", "setup", "setup_of"]
 
 LABELS = "labels.json"
 SHOWN = 6  # labels that a look shows
-AHEAD = 128  # inputs that are read before they are told
 BESIDE = 20_000  # inputs that naive methods learn from
 
 
@@ -49,12 +48,7 @@ def begin(
     model = network(options, kind, len(known.labels))
     recipes.check(options, model)
     _, notes = _readable(model, kind, parts.learnt)
-    facts = {
-        "source": parts.name if data is None else str(data.absolute()),
-        "embedded": data is None,
-        "fingerprint": parts.fingerprint,
-        "notes": [*parts.notes, *notes],
-    }
+    facts = origin(data, parts.name, parts.fingerprint, notes=[*parts.notes, *notes])
     return Run.create(out, options, facts, {LABELS: known.as_json(), **files})
 
 
@@ -98,11 +92,7 @@ def network(options: TranscriptOptions, kind: Kind, outputs: int) -> Classifier:
     """The network that the options describe, on its device."""
     recipes.network(options)
     front: Any = kind.front()
-    if options.model == "transformer":
-        how: dict[str, Any] = {"layers": options.layers, "heads": options.heads, "dropout": options.dropout}
-        layers: nn.Module = TransformerEncoder(options.hidden, input_size=front.size, **how)
-    else:
-        layers = recipes.stack(options, front.size, bidirectional=options.bidirectional)
+    layers = recipes.reader(options, front.size, bidirectional=options.bidirectional)
     kinds: dict[str, Any] = {"mean": MeanPooling, "max": MaxPooling, "attention": AttentionPooling}
     pooling = kinds[options.pooling](options.hidden)
     made = Classifier(nn.Identity(), layers, pooling, outputs, front=front, dropout=options.dropout)
@@ -113,6 +103,8 @@ def evaluate(
     run: Run, learnt: Transcribed, asked: Transcribed, kind: Kind, chosen: EvaluationOptions, notes: Sequence[str] = ()
 ) -> Evaluation:
     """Log loss, accuracy, macro F1 and calibration, beside what needs no network where something `learnt` is there."""
+    if not len(asked):
+        raise DataError(f"{asked.name}: nothing to measure on")
     whole, said_so = _opened(run, kind), [*notes]
     own = recipes.held(whole.model, chosen.weights)
     said = [_outputs(model, kind, asked.inputs) for model in ((own,) if own is whole.model else (own, whole.model))]
@@ -130,17 +122,13 @@ def predict(
     """
     whole = _opened(run, kind)
     model: Classifier = recipes.held(whole.model, how.weights)
-    left = iter(inputs)
-    while some := list(islice(left, AHEAD)):
-        size = max(x.shape[1] for _, x in some)
-        said = _outputs(model, kind, Ragged.of_vectors([x.reshape(len(x), size) for _, x in some], size))
-        for (about, _), row in zip(some, said, strict=True):
-            if not np.isfinite(row).all():
-                yield {**about, "rank": 1, "text": "", "probability": None}
-                continue
-            probable = np.exp(log_softmax(row[None], float(model.temperature)))[0]
-            for rank, k in enumerate(np.argsort(-probable, kind="stable")[: how.best], 1):
-                yield {**about, "rank": rank, "text": whole.known.labels[k], "probability": float(probable[k])}
+    for about, row in some_at_a_time(inputs, partial(_outputs, model, kind)):
+        if row is None or not np.isfinite(row).all():
+            yield {**about, "rank": 1, "text": "", "probability": None}
+            continue
+        probable = np.exp(log_softmax(row[None], float(model.temperature)))[0]
+        for rank, k in enumerate(np.argsort(-probable, kind="stable")[: how.best], 1):
+            yield {**about, "rank": rank, "text": whole.known.labels[k], "probability": float(probable[k])}
 
 
 def _opened(run: Run, kind: Kind) -> labelling.Opened:

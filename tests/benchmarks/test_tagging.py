@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import page
 from benchmarks.machine import write_result
-from benchmarks.quality.tagging import CHARACTERS, OUTPUTS, SEEDS, TRAININGS, section
+from benchmarks.quality.tagging import CHARACTERS, OUTPUTS, SEEDS, TRAININGS, labels, section
 from benchmarks.quality.trainings import Training, asked, measure
 from recurra.tasks.options import Tag
 from tests.places import dataset
@@ -16,8 +16,8 @@ MACHINE = {"cores": 2, "processor": "some processor", "threads": 2, "torch": "2.
 def found(f1: float, options: str = "output=crf seed=0") -> dict[str, Any]:
     naive = {"tag of each word": 0.5437, "entities learnt": 0.5961}
     figures = {"F1": {"value": f1, "interval": [f1 - 0.01, f1 + 0.01], "baselines": naive, "higher_is_better": True}}
-    labels = [{"label": "LOC", "true": 1668, "precision": 0.9, "recall": 0.8, "F1": 0.847}]
-    about = {"options": options, "updates": 400, "minutes": 3.0, "weights": 10, "notes": [], "tables": {"labels": labels}}
+    each = [{"label": "LOC", "true": 1668, "precision": 0.9, "recall": 0.8, "F1": 0.847}]
+    about = {"options": options, "updates": 400, "minutes": 3.0, "weights": 10, "notes": [], "labels": each}
     return about | {"figures": figures, "elsewhere": {"F1": {"others": 0.8076}}}
 
 
@@ -69,8 +69,8 @@ def test_a_training_is_told_with_its_labels(tmp_path: Path) -> None:
         return folder / "a.conll"
 
     tiny = "hidden=4 embedding=4 spelling=4 steps=2 engine=fold"
-    found = measure("tiny", Training(made, tiny, task="tag"), tmp_path)
-    assert [line["label"] for line in found["tables"]["labels"]] == ["X"]
+    found = measure("tiny", Training(made, tiny, labels, task="tag"), tmp_path)
+    assert [line["label"] for line in found["labels"]] == ["X"]
     assert found["figures"]["F1"]["baselines"]["tag of each word"] == 0
 
 

@@ -1,22 +1,13 @@
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import recurra as package
-from recurra.cli import main
-from tests.cli.process import RECURRA
+from tests.cli.process import RECURRA, Ended
 from tests.tasks.test_chat import SMALL, dialogues, write
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="module")
@@ -27,37 +18,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-@pytest.fixture
-def command(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[[str, list[str | Path]], Ended]:
-    """The command in this process, some text on its standard input."""
-
-    def call(typed: str, words: list[str | Path]) -> Ended:
-        (tmp_path / "typed").write_text(typed)
-        monkeypatch.setattr(sys, "argv", ["recurra", "chat", *map(str, words)])
-        code = 0
-        with (tmp_path / "typed").open() as file:
-            monkeypatch.setattr(sys, "stdin", file)
-            try:
-                main()
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else 1 if end.code else 0
-        return Ended(code, *capsys.readouterr())
-
-    return call
-
-
 def test_a_line_is_answered_by_a_line(run: Path, command: Callable[..., Ended]) -> None:
     talk = package.load(run).chat(seed=4, temperature=1.5)
     first, state = talk("say 3 4", talk.initial())
     second, _ = talk("red", state)
-    ended = command("say 3 4\n\n  \nred", [run, "seed=4", "temperature=1.5"])
+    ended = command("chat", run, "seed=4", "temperature=1.5", typed="say 3 4\n\n  \nred")
     assert ended == (0, f"{first}\n{second}\n", "")
 
 
 def test_to_begin_anew_and_to_leave(run: Path, command: Callable[..., Ended]) -> None:
-    ended = command("say 3 4\n/reset\nsay 3 4\n/rest\n /quit \nred\n", [run])
+    ended = command("chat", run, typed="say 3 4\n/reset\nsay 3 4\n/rest\n /quit \nred\n")
     first, again = ended.out.splitlines()
     assert first == again
     assert ended.err == "/rest: wanted /reset or /quit, or a turn that begins otherwise\n"
@@ -65,7 +35,7 @@ def test_to_begin_anew_and_to_leave(run: Path, command: Callable[..., Ended]) ->
 
 
 def test_nothing_said(run: Path, command: Callable[..., Ended]) -> None:
-    assert command("", [run, "beam=2"]) == (0, "", "")
+    assert command("chat", run, "beam=2", typed="") == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -78,11 +48,11 @@ def test_nothing_said(run: Path, command: Callable[..., Ended]) -> None:
     ],
 )
 def test_what_cannot_be(words: list[str], code: int, said: str, run: Path, command: Callable[..., Ended]) -> None:
-    assert command("hi\n", [run if word == "RUN" else word for word in words]) == (code, "", said)
+    assert command("chat", *(run if word == "RUN" else word for word in words), typed="hi\n") == (code, "", said)
 
 
 def test_a_run_of_another_task(trained: package.Run, command: Callable[..., Ended]) -> None:
-    assert command("hi\n", [trained.folder]) == (2, "", f"recurra: {trained.folder}: the task text does not chat\n")
+    assert command("chat", trained.folder, typed="hi\n") == (2, "", f"recurra: {trained.folder}: the task text does not chat\n")
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals here")

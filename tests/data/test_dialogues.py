@@ -100,7 +100,7 @@ class TestSplit:
         write("a\tb\nc\td", "valid.txt")
         assert read_dialogues(tmp_path).notes == (
             "1 empty turns left out",
-            "learning part: 1 dialogues of fewer than two turns left out",
+            "train part: 1 dialogues of fewer than two turns left out",
             "validation part: 1 dialogues left out that stand in an earlier part",
         )
 
@@ -139,7 +139,7 @@ class TestBadFiles:
                 "one\ntwo three\n",
                 ": neither __eou__, nor blank lines, nor tabs, so nobody can tell where a dialogue ends",
             ),
-            ("a.txt", "one\n\ntwo\n", ": no dialogue to learn from; wanted some of two turns or more (learning part: 2 dia"),
+            ("a.txt", "one\n\ntwo\n", ": no dialogue to learn from; wanted some of two turns or more (train part: 2 dia"),
             ("a.jsonl", '["a", "b"]\n["a", "b"\n', ", line 2, column 10: no JSON (Expecting ',' delimiter)"),
             (
                 "a.jsonl",

@@ -11,6 +11,7 @@ import recurra
 from recurra.errors import DataError, UsageError
 from recurra.tasks import transcribe
 from recurra.tasks.evaluation import Evaluation
+from tests.tasks.stopping import goes_on
 
 soundfile = pytest.importorskip("soundfile")
 
@@ -83,11 +84,9 @@ def test_it_says_the_same_of_a_recording_alone_and_among_others(run: recurra.Run
         assert alone["probability"] == pytest.approx(every[name], rel=1e-4)
 
 
-def test_training_goes_on_to_the_same_bits(tones: Path, run: recurra.Run, tmp_path: Path) -> None:
-    options = recurra.Transcribe(**SMALL, steps=60, check=30)
-    again = options.fit(tones, out=tmp_path / "again", show=False)
-    weights = [(folder / "weights.safetensors").read_bytes() for folder in (run.folder, again.folder)]
-    assert weights[0] == weights[1]
+def test_training_goes_on_to_the_same_bits(tones: Path, tmp_path: Path) -> None:
+    options = recurra.Transcribe(**SMALL | {"dropout": 0.2, "masks": 1}, speeds=True, steps=12, check=4)
+    goes_on(*(transcribe.begin(options, tones, tmp_path / name) for name in ("whole", "half")))
 
 
 def test_bad_calls(run: recurra.Run, tones: Path, tmp_path: Path) -> None:
