@@ -23,7 +23,6 @@ __all__ = ["Listener", "Prediction", "begin", "evaluate", "predict", "setup", "s
 
 Prediction = TranscribePrediction
 
-JUDGED = transcripts.JUDGED
 CHUNK = 0.25  # seconds of what is typed that are heard at a time where nobody says it
 
 

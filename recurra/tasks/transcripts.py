@@ -26,7 +26,6 @@ from recurra.tasks.runs import Run, origin
 from recurra.train import Batches, Look, Loss
 
 __all__ = [
-    "JUDGED",
     "JUDGES",
     "Kind",
     "Opened",
@@ -42,8 +41,6 @@ __all__ = [
     "write",
 ]
 
-JUDGED = "character error rate"
-"""The figure by which networks are compared."""
 JUDGES = (
     judging.Judge(TranscriptTotals, ("character error rate", "word error rate"), higher=False),
     judging.Judge(TranscriptTotals, ("exact lines",)),

@@ -70,6 +70,14 @@ def test_recordings_are_compared(data: dict[str, Path], tmp_path: Path) -> None:
     assert "recording most alike" in found.baselines
 
 
+@pytest.mark.parametrize("task", SMALL)
+def test_what_tells_labels_is_compared_by_its_log_loss(task: str, data: dict[str, Path], tmp_path: Path) -> None:
+    asked = [*words(task, output="label"), "cell=gru,elman", "seeds=1"]
+    found = compare(task, data[task], asked, out=tmp_path / "compared", show=False)
+    assert found.figure == "log loss"
+    assert not any(variant.failed for variant in found.variants)
+
+
 def test_a_rate_is_found_for_recordings(data: dict[str, Path]) -> None:
     test = recurra.Transcribe(**SMALL["transcribe"] | {"steps": 20}).find_lr(data["transcribe"])
     assert len(test.losses) > 1
