@@ -42,6 +42,7 @@ class Set(NamedTuple):
     figure: str
     options: str
     measure: Callable[[list[str]], tuple[float, float]]
+    left_out: tuple[str, ...] = ()  # of the variants
 
 
 def _text(words: list[str]) -> tuple[float, float]:
@@ -65,6 +66,7 @@ SETS: dict[str, Set] = {
         "bits per character",
         "hidden=256 layers=2 batch=32 window=128 dropout=0.2 steps=1000 check=500",
         _text,
+        ("batch norm inside",),  # its statistics are those of the n-th step, which a carried state has not
     ),
     "mnist-rows": Set(
         "errors in percent",
@@ -81,7 +83,7 @@ def main() -> None:
         for seed in SEEDS:
             for variant, added in VARIANTS.items():
                 words = [*SETS[name].options.split(), *added, f"seed={seed}"]
-                if words not in [each["options"] for each in _kept()]:
+                if variant not in SETS[name].left_out and words not in [each["options"] for each in _kept()]:
                     value, seconds = SETS[name].measure(words)
                     print(f"{name}, {variant}, seed {seed}: {value:.4f} {SETS[name].figure}, {seconds:.0f} s", flush=True)
                     _keep({"set": name, "variant": variant, "seed": seed, "options": words, "value": value, "seconds": seconds})
@@ -118,7 +120,8 @@ def section(result: Mapping[str, Any]) -> str:
         if trainings:
             lines += [f"### {name}, {chosen.figure}", ""]
             lines += head("", "added", "seeds", "mean", "gain", "95 % interval", "", "seconds")
-            lines += [*_table(trainings), "", f"All with `{chosen.options}`.", ""]
+            said = "".join(f" {variant.capitalize()} is left out." for variant in chosen.left_out)
+            lines += [*_table(trainings), "", f"All with `{chosen.options}`.{said}", ""]
     return "\n".join(lines)
 
 

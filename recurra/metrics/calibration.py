@@ -25,8 +25,9 @@ class CalibrationTotals(PairTotals):
 
     .. math:: \text{ECE} = \sum_{m=1}^{15} \frac{n_m}{N} \, \big| \mathrm{acc}_m - \mathrm{conf}_m \big|
 
-    over fifteen bins of equal width. With few pairs in a bin it is above zero of perfect probabilities, too. Source: Guo et
-    al. 2017, arXiv:1706.04599.
+    over fifteen bins of equal width. With few pairs in a bin it is above zero of perfect probabilities, too. Drawing pairs
+    anew adds to it once more: the interval is that of the drawn errors, less what they have more than the error in the mean.
+    Source: Guo et al. 2017, arXiv:1706.04599.
 
     Example:
         >>> totals = CalibrationTotals()
@@ -47,6 +48,11 @@ class CalibrationTotals(PairTotals):
     def _score(self, name: str, sums: Floats) -> Floats:
         error: Floats = np.abs(sums[..., 1:]).sum(-1) / sums[..., 0]
         return error
+
+    def _drawn(self, name: str, sums: Floats) -> Floats:
+        found = self._score(name, sums)
+        moved: Floats = np.maximum(found - found.mean() + self.figures()[name], 0.0)
+        return moved
 
 
 def fit_temperature(logits: NDArray[Any], labels: NDArray[np.integer]) -> float:

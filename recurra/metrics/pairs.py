@@ -83,7 +83,7 @@ class PairTotals(ABC):
             return wilson(round(self.figures()[name] * len(self)) if len(self) else 0, len(self), level)
         if len(self) < 2:
             return math.nan, math.nan
-        return _ends(self._score(name, _resampled(self._statistics())), level)
+        return _ends(self._drawn(name, _resampled(self._statistics())), level)
 
     def difference(self, other: Self, name: str, level: float = 0.95) -> PairedDifference:
         """This system's figure less that of another, whose pairs are the same in the same order."""
@@ -97,6 +97,10 @@ class PairTotals(ABC):
         both = _resampled(np.hstack([self._statistics(), other._statistics()]))
         own, others = np.hsplit(both, 2)
         return PairedDifference(value, *_ends(self._score(name, own) - self._score(name, others), level))
+
+    def _drawn(self, name: str, sums: Floats) -> Floats:
+        """What a figure comes to, from sums over drawn pairs (R, K)."""
+        return self._score(name, sums)
 
     def _statistics(self) -> Floats:
         return np.concatenate(self._parts)

@@ -1,4 +1,4 @@
-"""What a run of the task `classify` tells of what, label by label, and which steps made it so."""
+"""What a run that tells labels tells of what, label by label, and, of the task `classify`, which steps made it so."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -46,14 +46,13 @@ class LabelReport(NamedTuple):
 def label_report(run: Run, evaluation: Mapping[str, Any], sentences: Sequence[str], missing: list[str]) -> LabelReport:
     """The labels of an evaluation, as its JSON has them, and the steps of some sequences, or of those that are asked for.
 
-    Of a run of another task there is nothing; of what cannot be had, `missing` gets why not.
+    Of a run that tells no labels there is nothing, and steps are those of the task `classify` alone; of what cannot be had,
+    `missing` gets why not.
 
     Raises:
         UsageError: sentences for a run that reads series.
     """
     found = LabelReport([], [], [])
-    if not isinstance(run.options, Classify):
-        return found
     tables = evaluation.get("tables", {})
     if tables.get("confusion"):
         labels = run.read("labels.json")["labels"]
@@ -62,6 +61,8 @@ def label_report(run: Run, evaluation: Mapping[str, Any], sentences: Sequence[st
         picture = Picture("confusion", "What is told of what", said, confusion_figure(labels, tables["confusion"]))
         found.pictures.append(picture)
         found.sections.append(Section("Label by label", label_table(tables.get("by label", [])), [picture]))
+    if not isinstance(run.options, Classify):
+        return found
     if sentences and run.read("labels.json")["channels"]:
         raise UsageError(f"{run.folder}: reads series; leave --sentence out")
     try:

@@ -72,12 +72,12 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
     source = "" if run.facts["data"].get("embedded") else run.source
     advice = advise(Case(run.options, source, history, flow, judged.get("value"), judged.get("baselines", {})))
     curves = history_pictures(history, run.options.clip, {k: v for k, v in same.items() if v is not None})
-    tags = run.options.task == "tag"
-    labels = entity_report(evaluation) if tags else label_report(run, evaluation, sentences, missing)
-    flows, maps = flow_pictures(flow, start), [] if labels.sections else attention_pictures(run, sentences, missing)
+    task, flows = run.options.task, flow_pictures(flow, start)
+    labels = entity_report(evaluation) if task == "tag" else label_report(run, evaluation, sentences, missing)
+    maps = [] if task == "classify" else attention_pictures(run, sentences, missing)
     figures = {
         "run": str(run.folder),
-        "task": run.options.task,
+        "task": task,
         "advice": [each._asdict() for each in advice],
         "missing": missing,
         "options": run.options.model_dump(),

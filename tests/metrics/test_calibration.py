@@ -25,6 +25,15 @@ def test_what_is_said_truly_has_almost_none() -> None:
     assert totals.figures()["calibration error"] < 0.015
 
 
+def test_the_interval_is_around_the_error_although_drawing_anew_adds_to_it() -> None:
+    draw = np.random.default_rng(0)
+    said = draw.uniform(0.2, 1, 300)
+    totals = CalibrationTotals()
+    totals.add(said.tolist(), (draw.uniform(size=300) < said).tolist())
+    low, high = totals.interval("calibration error")
+    assert 0 < low < totals.figures()["calibration error"] < high < 0.15
+
+
 @pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
 def test_the_temperature_is_found_again(true: float) -> None:
     draw = np.random.default_rng(0)

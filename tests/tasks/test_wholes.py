@@ -9,6 +9,7 @@ import pytest
 
 import recurra
 from recurra.errors import DataError, UsageError
+from recurra.report import draw_report
 from recurra.tasks import transcribe
 from recurra.tasks.evaluation import Evaluation
 from tests.tasks.stopping import goes_on
@@ -87,6 +88,14 @@ def test_it_says_the_same_of_a_recording_alone_and_among_others(run: recurra.Run
 def test_training_goes_on_to_the_same_bits(tones: Path, tmp_path: Path) -> None:
     options = recurra.Transcribe(**SMALL | {"dropout": 0.2, "masks": 1}, speeds=True, steps=12, check=4)
     goes_on(*(transcribe.begin(options, tones, tmp_path / name) for name in ("whole", "half")))
+
+
+def test_its_report_has_what_is_told_of_what(run: recurra.Run, tmp_path: Path) -> None:
+    report = draw_report(run, tmp_path / "report")
+    assert (report.folder / "confusion.svg").stat().st_size > 1000
+    assert "Label by label" in report.page.read_text()
+    with pytest.raises(UsageError, match="no attention to a sentence"):
+        draw_report(run, tmp_path / "other", sentences=["low"])
 
 
 def test_bad_calls(run: recurra.Run, tones: Path, tmp_path: Path) -> None:
