@@ -14,7 +14,7 @@ from recurra.layers.mlstm import MLSTM
 from recurra.layers.pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling, Pooling
 from recurra.layers.qrnn import QRNN
 from recurra.layers.recurrent import Recurrent
-from recurra.layers.residual_blocks import Columns, ImageNorm, ResidualBlock, ResNet
+from recurra.layers.residual_blocks import Columns, ImageNorm, ResidualBlock, ResNet, columns
 from recurra.layers.short import GRU, LSTM, Elman, stacked
 from recurra.layers.snapshot import Snapshot, round_matrices
 from recurra.layers.spectrogram import LogMel, RunningMean, SpecAugment, Standardised, WholeNorm
@@ -70,6 +70,7 @@ __all__ = [
     "WholeNorm",
     "batch_normed",
     "chrono_start",
+    "columns",
     "convolutions",
     "mechanism",
     "member",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from recurra import lengths as ragged
 from recurra.errors import ShapeError, UsageError
 
-__all__ = ["Columns", "ImageNorm", "ResNet", "ResidualBlock"]
+__all__ = ["Columns", "ImageNorm", "ResNet", "ResidualBlock", "columns"]
 
 MOMENTUM, EPSILON = 0.1, 1e-5
 
@@ -232,6 +232,28 @@ class Columns(nn.Module):
         images = x.reshape(*x.shape[:2], self.net.channels, self.height).permute(0, 2, 3, 1)
         maps, _ = self.net(images, lengths)
         return maps.permute(0, 3, 1, 2).flatten(2), ()
+
+
+def columns(height: int, channels: int, *, stride: int, blocks: int = 1, dropout: float = 0.0) -> Columns:
+    """A small residual network as a front: three stages, each of half the height of the one before.
+
+    Args:
+        height: of the images; of sound, its bands.
+        channels: of the last two stages; the first has half of them.
+        stride: columns that a frame stands for: 1, 2, 4 or 8.
+        blocks: of each stage.
+        dropout: of each block.
+
+    Example:
+        >>> front = columns(24, 16, stride=4)
+        >>> front.size, front.frames(torch.tensor([20, 11]))
+        (48, tensor([5, 3]))
+    """
+    if stride not in (1, 2, 4, 8):
+        raise UsageError(f"stride is {stride}; wanted 1, 2, 4 or 8")
+    strides = tuple((2, 2 if stride > 2**k else 1) for k in range(3))
+    sizes = (max(2, channels // 2), channels, channels)
+    return Columns(ResNet(1, sizes, strides=strides, blocks=blocks, dropout=dropout), height)
 
 
 def _parts(widths: Tensor, stride: int) -> Tensor:

@@ -28,7 +28,7 @@ from recurra.data.recordings import (
 from recurra.data.resampling import resample
 from recurra.data.utterances import Heard, SpeechBatches, hear, sounds_in_order
 from recurra.errors import DataError, UsageError
-from recurra.layers import Chain, LogMel, RunningMean, SpecAugment, Standardised, WholeNorm, convolutions
+from recurra.layers import Chain, LogMel, RunningMean, SpecAugment, Standardised, WholeNorm, columns, convolutions
 from recurra.tasks import transcripts
 from recurra.tasks.console import terminal
 from recurra.tasks.options import Transcribe
@@ -103,8 +103,10 @@ def front(options: Transcribe, frames: Tensor | None = None) -> Chain:
     if options.masks:
         count = options.masks
         layers.append(SpecAugment(bins, bands=count, band=options.band, spans=count, span=options.span))
+    if options.front == "resnet":
+        return Chain(*layers, columns(bins, options.channels or 16, stride=options.stride, dropout=options.dropout))
     small = max(k for k in range(1, options.stride + 1) if options.stride % k == 0 and k * k <= options.stride)
-    strides, sizes = (options.stride // small, small), (options.channels, options.channels)
+    strides, sizes = (options.stride // small, small), (options.channels or 64,) * 2
     return Chain(*layers, convolutions(bins, sizes, kernel=KERNEL, strides=strides, dropout=options.dropout))
 
 

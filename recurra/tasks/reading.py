@@ -14,7 +14,7 @@ from recurra.data.writing_parts import WritingParts, read_writings, split_writin
 from recurra.data.writings import Look as Way
 from recurra.data.writings import Writings, find_writings
 from recurra.errors import DataError, UsageError
-from recurra.layers import Columns, ResNet, convolutions
+from recurra.layers import columns, convolutions
 from recurra.metrics import NearestSeries
 from recurra.tasks.options import Read
 from recurra.tasks.transcripts import Kind, naive
@@ -81,10 +81,7 @@ def front(options: Read, of: Seen) -> nn.Module:
     if chosen == "resnet":
         if not images:
             raise UsageError(f"front=resnet: {of.kind} has no pixels; wanted convolution or none")
-        sizes = (max(2, options.channels // 2), options.channels, options.channels)
-        strides = tuple((2, 2 if stride > 2**k else 1) for k in range(3))
-        how: dict[str, Any] = {"blocks": options.blocks, "dropout": options.dropout}
-        return Columns(ResNet(1, sizes, strides=strides, **how), of.size)
+        return columns(of.size, options.channels, stride=stride, blocks=options.blocks, dropout=options.dropout)
     if chosen == "convolution":
         strides_of_two = [2 if stride > 2**k else 1 for k in range(max(2, stride.bit_length() - 1))]
         sizes_of_all = [options.channels * (2 if images else 1)] * len(strides_of_two)

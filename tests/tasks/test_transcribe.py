@@ -150,10 +150,19 @@ class TestStreaming:
         assert (last["file"], last["text"]) == ("-", wanted)
 
     def test_who_reads_from_both_ends_cannot(self, songs: Path, tmp_path: Path) -> None:
-        for name, words in (("both", {"bidirectional": True}), ("whole", {"normalise": "whole"})):
-            made = recurra.Transcribe(**SMALL | {"hidden": 8}, steps=1, **words).fit(songs, out=tmp_path / name, show=False)
-            with pytest.raises(UsageError, match="reads whole sequences"):
+        for name, words in (("both", {"bidirectional": True}), ("whole", {"normalise": "whole"}), ("map", {"front": "resnet"})):
+            options = recurra.Transcribe(**SMALL | {"hidden": 8, "channels": 4}, steps=1, **words)
+            made = options.fit(songs, out=tmp_path / name, show=False)
+            with pytest.raises(UsageError, match="reads whole"):
                 made.stream()
+
+    def test_a_network_of_time_and_bands_hears_recordings_alone_as_among_others(self, songs: Path, tmp_path: Path) -> None:
+        options = recurra.Transcribe(**SMALL | {"hidden": 8, "channels": 4}, steps=20, front="resnet")
+        made = options.fit(songs, out=tmp_path / "run", show=False)
+        every = {Path(row["file"]).name: row["nats_per_symbol"] for row in made.predict(songs, beam=1)}
+        for name in ("3.wav", "4.wav"):
+            [alone] = made.predict(songs / name, beam=1)
+            assert alone["nats_per_symbol"] == pytest.approx(every[name], rel=1e-3, abs=1e-5)
 
     def test_who_attends_to_all_cannot(self, songs: Path, tmp_path: Path) -> None:
         words = SMALL | {"hidden": 8, "decoder": "attention"}
@@ -190,6 +199,7 @@ class TestSetup:
             ({"rate": 10}, "rate=10: wanted at least 1000"),
             ({"rate": 11025, "speeds": True}, "a multiple of 10"),
             ({"masks": 1, "band": 50}, "band=50: wanted at most bins=40"),
+            ({"front": "resnet", "stride": 3}, "front=resnet and stride=3: wanted 1, 2, 4 or 8"),
         ):
             with pytest.raises(UsageError, match=told):
                 Transcribe(**words)

@@ -30,7 +30,7 @@ class Transcribe(TranscriptOptions):
             "Sound": ("rate", "bins", "normalise", "longest"),
             "Augmentation": ("masks", "band", "span", "speeds"),
             **TranscriptOptions.headings,
-            "Network": (*TranscriptOptions.headings["Network"], "channels", "stride"),
+            "Network": (*TranscriptOptions.headings["Network"], "front", "channels", "stride"),
         }
     )
 
@@ -59,7 +59,10 @@ class Transcribe(TranscriptOptions):
 
     # the network
     bidirectional: bool = Field(False, description="read recordings from both ends, whole; without it, as they come, too")
-    channels: int = Field(64, ge=1, le=100_000, description="of the two convolutions over frames")
+    front: Literal["convolution", "resnet"] = Field(
+        "convolution", description="two convolutions along time, or a residual network of time and bands, which hears all first"
+    )
+    channels: int = Field(0, ge=0, le=100_000, description="of its last stage; 0 takes 64 of convolution, 16 of resnet")
     stride: int = Field(4, ge=1, le=16, description="frames of 10 ms that a step of the layers stands for")
 
     # its training
@@ -76,6 +79,8 @@ class Transcribe(TranscriptOptions):
             raise UsageError(f"rate={self.rate} and speeds=true: wanted a multiple of 10")
         if self.masks and self.band > self.bins:
             raise UsageError(f"band={self.band}: wanted at most bins={self.bins}")
+        if self.front == "resnet" and self.stride not in (1, 2, 4, 8):
+            raise UsageError(f"front=resnet and stride={self.stride}: wanted 1, 2, 4 or 8")
         return self
 
 
