@@ -106,7 +106,7 @@ def test_the_section_has_a_row_for_each_training_and_the_mean_of_speakers() -> N
     page = section({"title": "Speech", "command": "scripts/quality speech", "machine": MACHINE, "trainings": trainings})
     told = "| digits joined to strings | word error rate | **0.0500** | 0.0000 to 0.1500 | 0.2500 | recording most alike |"
     assert f"{told} 3,000 | 2.5 |" in page
-    assert "| mean over the speakers never heard | accuracy | **0.2500** |  | 0.6600 |" in page
+    assert "| spoken digits, mean over the speakers never heard | accuracy | **0.2500** |  | 0.6600 |" in page
     assert "0.0200 seconds of computing for a second of sound; a piece takes 2.0 ms in the median, 4.0 ms" in page
     assert "What is written is always that of the whole recording." in page
 
