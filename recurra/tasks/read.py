@@ -58,11 +58,13 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
 
 
 def predict(run: Run, data: Path | None, how: TranscriptPrediction) -> Iterator[Mapping[str, Any]]:
-    """What a file says, or each of a table, an archive, a folder; of what cannot be read, why."""
+    """What a file says, or each of a table, an archive, a folder; of those of several that cannot be read, why."""
     if data is None:
         raise UsageError(f"{run.folder}: predict wants images or pen points: recurra predict {run.folder} FILE, or a folder")
     options, of = _options(run), _seen(run)
     asked = reading.found(options, data, of)
+    if len(asked) == 1 and asked.problems[0]:
+        raise DataError(asked.problems[0])
     about = [{"input": name, "problem": problem} for name, problem in zip(asked.names, asked.problems, strict=True)]
     return told.by(options).predict(run, reading.kind(options, of), zip(about, asked.inputs, strict=True), how)
 

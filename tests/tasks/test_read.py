@@ -227,6 +227,8 @@ class TestImages:
         assert "no image that can be read" in found["bad.png"]["problem"]
         assert found["bad.png"]["nats_per_symbol"] is None
         assert not found["00.png"]["problem"]
+        with pytest.raises(DataError, match=r"bad.png: no image that can be read"):
+            rows(run, lines / "bad.png")
         with pytest.raises(UsageError, match="bidirectional=true"):
             listening.Stream(transcripts.opened(run, reading.kind(options, reading.Seen("images", 8))), TranscriptPrediction())
 
