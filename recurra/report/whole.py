@@ -17,6 +17,7 @@ from recurra.report.gradients import flow_pictures
 from recurra.report.history import History, history_pictures
 from recurra.report.labels import LabelReport, label_report
 from recurra.report.page import Section, flow_table, options_table, page, scores_tables
+from recurra.report.placed import placed_pictures
 from recurra.report.style import Picture
 from recurra.tasks import recipes
 from recurra.tasks.runs import Run
@@ -75,6 +76,7 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
     task, flows = run.options.task, flow_pictures(flow, start)
     labels = entity_report(evaluation) if task == "tag" else label_report(run, evaluation, sentences, missing)
     maps = [] if task == "classify" else attention_pictures(run, sentences, missing)
+    placed, places = placed_pictures(run, missing)
     figures = {
         "run": str(run.folder),
         "task": task,
@@ -87,11 +89,15 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
         "flow_at_the_start": start.as_json() if start else None,
         "maps": radii,
     } | ({"explained": labels.explained} if labels.explained else {})
-    sections = _sections(run, metrics, curves, labels, maps, flow, flows, radii)
+    if places:
+        figures["placed"] = [
+            {"wanted": one.wanted, "symbols": one.symbols, "unit": one.unit, "centres": one.centres} for one in places
+        ]
+    sections = _sections(run, metrics, curves, labels, maps, placed, flow, flows, radii)
     _write(
         folder,
         page(run.folder.name, _said(run, history), advice, sections, missing),
-        [*curves, *labels.pictures, *maps, *flows],
+        [*curves, *labels.pictures, *maps, *placed, *flows],
         figures,
     )
     return RunReport(folder, advice, figures)
@@ -163,6 +169,7 @@ def _sections(
     curves: list[Picture],
     labels: LabelReport,
     maps: list[Picture],
+    placed: list[Picture],
     flow: Flow,
     flows: list[Picture],
     radii: dict[str, dict[str, float]],
@@ -171,6 +178,8 @@ def _sections(
     sections += labels.sections
     if maps:
         sections.append(Section("Where it looked", "", maps))
+    if placed:
+        sections.append(Section("Where it finds what it writes", "", placed))
     if flow.layers:
         sections.append(Section("Gradients, gates and units", flow_table(flow), flows))
     elif radii:
@@ -192,7 +201,7 @@ def _make(folder: Path) -> None:
     """Make the folder, and take out the pictures of a report that was there before."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (*PICTURES, "attention-*", "confusion", "steps-*"):
+        for name in (*PICTURES, "attention-*", "placed-*", "confusion", "steps-*"):
             for kind in ("svg", "png"):
                 for picture in folder.glob(f"{name}.{kind}"):
                     picture.unlink()

@@ -95,6 +95,18 @@ class Attending(NamedTuple):
 
         return write
 
+    def where(self, batch: PairBatch) -> list[tuple[list[int], NDArray[np.float64]]]:
+        """What is written greedily of each row, N symbols; (N + 1, T') how attention to the frames is shared, the end last."""
+        found: list[tuple[list[int], NDArray[np.float64]]] = [([], np.zeros((0, 0)))] * len(batch.source)
+        places, own = self._there(batch)
+        for place, source, count in zip(places.tolist(), own.source, own.source_lengths, strict=True):
+            heard = self.model.read(source[None, : int(count)], count[None])
+            [[guess]] = self._guesses(heard, searching.hypotheses(GREEDY))
+            x = torch.tensor([[self.model.boundary, *guess.symbols]], device=source.device)
+            weights = self.model.decoder.weights(x, heard.state, heard.memory)[0]
+            found[place] = guess.symbols, weights.double().cpu().numpy()
+        return found
+
     def _there(self, batch: PairBatch) -> tuple[Tensor, PairBatch]:
         """The places of those inputs of a batch that have a frame to look at, and these, on the network's device."""
         [places] = self.model.frames(batch.source_lengths).nonzero(as_tuple=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from recurra.data import PairBatch, Ragged, Symbols
 from recurra.decode import Guess, said
 from recurra.engine.precision import Kind
-from recurra.losses import ctc, frames_wanted
+from recurra.losses import align, ctc, frames_wanted
 from recurra.models import Transcriber, Transcript
 from recurra.tasks import recipes, searching
 from recurra.tasks.options import TranscriptOptions, TranscriptPrediction
@@ -63,6 +63,14 @@ class Framewise(NamedTuple):
 
         return write
 
+    def where(self, batch: PairBatch) -> list[tuple[list[int], NDArray[np.float64]]]:
+        """What is written greedily of each row, N symbols, and (N, T') how surely the frames that say each do."""
+        frames, lengths = self._read(batch)
+        return [
+            (text, _sure(row[:count], text))
+            for row, count, text in zip(frames, lengths.tolist(), said(frames, lengths)[0], strict=True)
+        ]
+
     def _read(self, batch: PairBatch) -> Transcript:
         device = next(self.model.parameters()).device
         found: Transcript = self.model(batch.source.to(device), batch.source_lengths.to(device))
@@ -76,6 +84,17 @@ def frames_of(targets: Ragged) -> NDArray[np.int64]:
     begins, lengths = targets.starts[:-1], targets.lengths
     lasts = begins + np.maximum(lengths, 1) - 1
     found: NDArray[np.int64] = lengths + equal[lasts] - equal[begins]
+    return found
+
+
+def _sure(frames: Tensor, text: list[int]) -> NDArray[np.float64]:
+    """(N, T') the probability of each symbol in those of the frames (T', V + 1) which say it on the most probable way."""
+    found = np.zeros((len(text), len(frames)))
+    if text:
+        target = torch.tensor(text)
+        places = align(frames[None], torch.tensor([len(frames)]), target[None], torch.tensor([len(text)])).places[0]
+        [at] = (places >= 0).nonzero(as_tuple=True)
+        found[places[at], at] = frames[at, target[places[at]]].exp()
     return found
 
 

@@ -10,11 +10,13 @@ from recurra.errors import DataError, UsageError
 from recurra.tasks import reading, told
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.options import EvaluationOptions, Read, TranscriptPrediction
+from recurra.tasks.placed import Placed
+from recurra.tasks.placed import placed as tell_places
 from recurra.tasks.reading import Seen
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
 
-__all__ = ["Prediction", "begin", "evaluate", "predict", "setup", "setup_of"]
+__all__ = ["Prediction", "begin", "evaluate", "placed", "predict", "setup", "setup_of"]
 
 Prediction = TranscriptPrediction
 
@@ -55,6 +57,13 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
     asked = parts.test if data is None else _measurable(reading.found(options, data, of), notes)
     beside = reading.transcribed(asked.take([]) if learnt is None else learnt)
     return told.by(options).evaluate(run, beside, reading.transcribed(asked), reading.kind(options, of), chosen, notes)
+
+
+def placed(run: Run, count: int) -> list[Placed]:
+    """Where in some of what the run was measured on each symbol is seen that it writes."""
+    of = _seen(run)
+    unit = "columns" if of.kind == "images" else "points"
+    return tell_places(run, reading.kind(_options(run), of), reading.transcribed(_parts(run).test), count, unit)
 
 
 def predict(run: Run, data: Path | None, how: TranscriptPrediction) -> Iterator[Mapping[str, Any]]:

@@ -186,6 +186,11 @@ class Run:
         found: list[str] = self._verb("examples")(self)
         return found
 
+    def placed(self, count: int = 4) -> list[Any]:
+        """Where each symbol lies that the run writes of some of what it was measured on: `recurra.tasks.placed.Placed`."""
+        found: list[Any] = self._verb("placed")(self, count)
+        return found
+
     def attention(self, sources: Sequence[str]) -> list[Any]:
         """Where the run looks in each source while it writes: see :func:`recurra.tasks.attention.attention`."""
         looked: list[Any] = import_module("recurra.tasks.attention").attention(self, sources)

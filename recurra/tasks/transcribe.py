@@ -16,10 +16,12 @@ from recurra.tasks import hearing, told, transcripts
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.listening import Stream
 from recurra.tasks.options import EvaluationOptions, Transcribe, TranscribePrediction
+from recurra.tasks.placed import Placed
+from recurra.tasks.placed import placed as tell_places
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
 
-__all__ = ["Listener", "Prediction", "begin", "evaluate", "predict", "setup", "setup_of", "stream"]
+__all__ = ["Listener", "Prediction", "begin", "evaluate", "placed", "predict", "setup", "setup_of", "stream"]
 
 Prediction = TranscribePrediction
 
@@ -49,6 +51,12 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
     options, parts = _options(run), _parts(run)
     asked, notes = (parts.test, []) if data is None else hearing.told(options, data)
     return told.by(options).evaluate(run, parts.learnt, asked, hearing.kind(options), chosen, notes)
+
+
+def placed(run: Run, count: int) -> list[Placed]:
+    """Where in some of the recordings that the run was measured on each symbol is heard that it writes."""
+    options = _options(run)
+    return tell_places(run, hearing.kind(options), _parts(run).test, count, "seconds", options.rate)
 
 
 def predict(run: Run, data: Path | None, how: TranscribePrediction) -> Iterator[Mapping[str, Any]]:

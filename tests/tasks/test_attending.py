@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -132,3 +133,15 @@ def test_options_that_cannot_be(how: dict[str, Any], message: str) -> None:
     assert message in str(caught.value)
     with pytest.raises(UsageError, match="train a run with decoder=ctc"):
         searching.hypotheses(TranscriptPrediction(language="runs/text"))
+
+
+@torch.no_grad()
+def test_what_is_looked_at_for_each_symbol_that_is_written_and_the_end() -> None:
+    whole, some = made(), batch([0, 1, 2, 3])
+    found = whole.where(some)
+    write = whole.writer(TranscriptPrediction(beam=1))
+    written = [write(batch([row]))[0][0].symbols for row in range(4)]
+    assert [numbers for numbers, _ in found] == written
+    for (numbers, weights), frames in zip(found, (5, 2, 0, 1), strict=True):
+        assert weights.shape == ((len(numbers) + 1, frames) if frames else (0, 0))
+        np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-6)

@@ -15,6 +15,7 @@ from recurra.data import Ragged, Transcribed
 from recurra.data.audio import read_sound
 from recurra.errors import DataError, UsageError
 from recurra.layers import LogMel, SpecAugment, Standardised
+from recurra.report import draw_report
 from recurra.tasks import hearing, recipes, transcribe
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.options import Transcribe
@@ -173,6 +174,25 @@ class TestStreaming:
         for asked in (made.stream, lambda: list(made.predict(songs / "3.wav", chunk=0.1))):
             with pytest.raises(UsageError, match="decoder=attention: the run writes once it has heard all"):
                 asked()
+
+
+class TestPlaced:
+    def test_words_lie_where_their_tones_are(self, run: recurra.Run, evaluation: Evaluation) -> None:
+        found = run.placed(3)
+        assert len(found) == 3
+        for one in found:
+            assert " ".join(one.symbols) == one.wanted
+            assert (one.unit, one.weights.shape[0]) == ("seconds", len(one.symbols))
+            assert one.centres == sorted(one.centres)
+            assert 0 < one.centres[0] < one.centres[-1] + 1e-9 < one.length
+            assert one.looks.shape[1] == 12
+
+    def test_they_are_in_the_report(self, run: recurra.Run, evaluation: Evaluation, tmp_path: Path) -> None:
+        report = draw_report(run, tmp_path / "report")
+        assert "Where it finds what it writes" in report.page.read_text()
+        assert (report.folder / "placed-1.svg").exists()
+        [first, *_] = report.figures["placed"]
+        assert len(first["symbols"]) == len(first["centres"])
 
 
 class TestSetup:

@@ -101,6 +101,8 @@ def test_its_report_has_what_is_told_of_what(run: recurra.Run, tmp_path: Path) -
 def test_bad_calls(run: recurra.Run, tones: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a label is told of whole recordings"):
         run.stream()
+    with pytest.raises(UsageError, match="a label lies nowhere"):
+        run.placed()
     with pytest.raises(UsageError, match="without chunk"):
         list(run.predict(tones, chunk=0.1))
     with pytest.raises(UsageError, match="name a folder"):
