@@ -13,6 +13,7 @@ from recurra.errors import DataError
 __all__ = ["Block", "blocks", "has_columns", "read_conll", "token_column"]
 
 DOCUMENT = "-DOCSTART-"
+BLANKS = re.compile(r"[ \t]+")
 TAG = re.compile(r"O|[BIESLUMW](-.+)?")
 SAID = {"iob1": "IOB1", "iob2": "IOB2", "iobes": "IOBES", "words": "no scheme, each word has a label of its own"}
 
@@ -82,8 +83,11 @@ def blocks(path: Path, lines: Iterable[str], notes: list[str] | None = None, lea
             continue
         if not first:
             tabs = "\t" in line
-        cells = line.strip(" ").split("\t") if tabs else line.split()
+        cells = line.strip(" ").split("\t") if tabs else BLANKS.split(line.strip(" \t"))
         if cells[0] == DOCUMENT:
+            if block.rows:
+                yield block
+                block = Block([], [])
             continue
         if not first:
             if line.startswith("#") and not tabs and len(cells) > 1 and cells[0] == "#":

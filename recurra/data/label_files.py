@@ -22,6 +22,7 @@ __all__ = [
     "SEEN",
     "Entry",
     "entries",
+    "marked",
     "read_columns",
     "read_objects",
     "read_plain",
@@ -38,6 +39,7 @@ TIMES = ("time", "timestamp", "date", "step", "t")
 SEPARATORS = ",;\t|"
 MARK = "__label__"
 """What stands before a label in the lines of fastText."""
+BLANK = re.compile(r"[ \t]")
 FIRST = re.compile(r"[^\W\d]")  # of a name, and of no number
 FINE = re.compile(r"[^\s:]+:[^\s:]+")
 """A label of two parts, as NUM:dist."""
@@ -74,7 +76,7 @@ def read_plain(path: Path, label: str = "", encoding: str = "utf-8", known: Coll
     """
     lines = [(number, line.strip()) for number, line in enumerate(_lines(as_written(path, encoding)), 1)]
     filled = [(number, line) for number, line in lines if line]
-    if filled and all(f" {MARK}" in f" {line}" for _, line in filled):
+    if filled and all(marked(line) for _, line in filled):
         return _marked(path, filled)
     heads = [line.split(None, 1)[0] for _, line in filled]
     fine = bool(heads) and all(FINE.fullmatch(head) for head in heads) and label != "fine"
@@ -89,13 +91,17 @@ def read_plain(path: Path, label: str = "", encoding: str = "utf-8", known: Coll
 def _marked(path: Path, lines: Sequence[tuple[int, str]]) -> Labelled:
     texts, labels, several = list[str](), list[str](), 0
     for _, line in lines:
-        words = line.split(" ")
-        marks = [word for word in words if word.startswith(MARK)]
+        marks = [word for word in BLANK.split(line) if word.startswith(MARK)]
         several += len(marks) > 1
         labels.append(marks[0].removeprefix(MARK))
         texts.append(without_marks(line))
     notes = [f"{path.name}: {several:,} lines with several labels: the first is the label"] if several else []
     return Labelled(str(path), texts, labels, [number for number, _ in lines], notes=tuple(notes))
+
+
+def marked(line: str) -> bool:
+    """Whether a label of fastText stands in a line."""
+    return any(word.startswith(MARK) for word in BLANK.split(line))
 
 
 def without_marks(line: str) -> str:
@@ -105,7 +111,7 @@ def without_marks(line: str) -> str:
         >>> without_marks("__label__good a fine film")
         'a fine film'
     """
-    return " ".join(word for word in line.split(" ") if not word.startswith(MARK)).strip()
+    return " ".join(word for word in BLANK.split(line) if not word.startswith(MARK)).strip()
 
 
 def read_objects(path: Path, text: str = "", label: str = "", encoding: str = "utf-8") -> Labelled:
@@ -115,7 +121,7 @@ def read_objects(path: Path, text: str = "", label: str = "", encoding: str = "u
     words is a text.
     """
     read = list(entries(path, _lines(as_written(path, encoding)), text))
-    mark = label or ("".join(_first(read[0].found, (*LABELS, "y"))) if read else "")
+    mark = label or next(("".join(_first(one.found, (*LABELS, "y"))) for one in read if _first(one.found, (*LABELS, "y"))), "")
     labels = [label_text(f"{path}, line {one.line}, key {mark}", one.found.get(mark)) if mark else "" for one in read]
     if label and read and not any(labels):
         raise DataError(f"{path}: no key {label} in it; say label=KEY")
@@ -181,22 +187,27 @@ def _input(place: str, found: dict[str, Any], keys: Sequence[str]) -> Any:
     return " ".join(part.strip() for part in parts).strip() if isinstance(parts[0], str) else parts[0]
 
 
-def read_columns(path: Path, text: str = "", label: str = "", encoding: str = "utf-8") -> Labelled:
+def read_columns(
+    path: Path, text: str = "", label: str = "", encoding: str = "utf-8", known: Collection[str] | None = None
+) -> Labelled:
     """The rows of a ``.csv`` or ``.tsv`` file.
 
     Columns are called by their names in the first line, or by their numbers from 1 (``text=2,3`` joins two by a blank).
     Where none is called text, sentence or sequence, and there are several beside the label, they are numbers: rows of equal
     ``id`` are the steps of a series, with a channel in each column; without a column ``id`` a row is a series of one channel.
+    Where `known` labels are given, the label need not be there, and of two columns without names it is the one that holds them.
     """
     rows = list(_rows(path, _lines(as_written(path, encoding)), text, label))
     if not rows:
         return Labelled(str(path), [], [], [])
-    of = _columns(path, rows[:SEEN], text, label)
+    of = _columns(path, rows[:SEEN], text, label, known)
     rows = rows[of.header is not None :]
     least = max([*of.texts, *of.marks]) + 1 if of.texts else of.width
     for number, cells in rows:
         if len(cells) < least or (not of.texts and len(cells) > least):
             raise _narrow(path, number, cells, f"{'at least ' if of.texts else ''}{least}")
+        if of.texts:
+            _check_width(path, number, cells, of)
     labels = [" ".join(cells[k].strip() for k in of.marks) for _, cells in rows]
     labels = ["" if found == "?" else found for found in labels]
     if of.texts:
@@ -205,10 +216,12 @@ def read_columns(path: Path, text: str = "", label: str = "", encoding: str = "u
     return _numbers(path, of.header or [f"column_{k + 1}" for k in range(of.width)], rows, labels, set(of.marks), of.notes)
 
 
-def texts_of_columns(path: Path, lines: Iterable[str], text: str = "", label: str = "") -> Iterator[tuple[int, str]] | None:
+def texts_of_columns(
+    path: Path, lines: Iterable[str], text: str = "", label: str = "", known: Collection[str] = ()
+) -> Iterator[tuple[int, str]] | None:
     """The texts of columns that `read_columns` reads, one after the other, each with its line; None where there are none.
 
-    The label need not be there.
+    The label need not be there; of two columns without names it is the one that holds `known` labels.
 
     Raises:
         DataError: a row without a text, with its line.
@@ -217,19 +230,25 @@ def texts_of_columns(path: Path, lines: Iterable[str], text: str = "", label: st
     first = list(islice(rows, SEEN))
     if not first:
         return None
-    there = [" ".join(cell.split()) for cell in first[0][1]]
-    known = all(piece.isdecimal() or piece in there for piece in map(str.strip, label.split(",")))
-    of = _columns(path, first, text, label if known or label in there else "")
+    of = _columns(path, first, text, label, known)
     begun = first[of.header is not None :]
-    return _texts(path, chain(begun, rows), of.texts) if of.texts and begun else None
+    return _texts(path, chain(begun, rows), of) if of.texts and begun else None
 
 
-def _texts(path: Path, rows: Iterable[Row], places: list[int]) -> Iterator[tuple[int, str]]:
-    least = max(places) + 1
+def _texts(path: Path, rows: Iterable[Row], of: _Columns) -> Iterator[tuple[int, str]]:
+    least = max(of.texts) + 1
     for number, cells in rows:
         if len(cells) < least:
             raise _narrow(path, number, cells, f"at least {least}")
-        yield number, _joined(cells, places)
+        _check_width(path, number, cells, of)
+        yield number, _joined(cells, of.texts)
+
+
+def _check_width(path: Path, number: int, cells: Sequence[str], of: _Columns) -> None:
+    """Refuse a row with more cells than the first, where one is likely a piece of a text."""
+    if (of.header or bare(path.name).lower().endswith(".csv")) and any(map(str.strip, cells[of.width :])):
+        wanted = f"{of.width}, as in its first line; quotes go around a text that holds the separator"
+        raise DataError(f"{path}, line {number}: {len(cells)} columns; wanted {wanted}")
 
 
 def _joined(cells: Sequence[str], places: Sequence[int]) -> str:
@@ -242,16 +261,19 @@ def _narrow(path: Path, number: int, cells: Sequence[str], wanted: str) -> DataE
     return DataError(f"{path}, line {number}: {counted}; wanted {wanted}{tabs}")
 
 
-def _columns(path: Path, rows: Sequence[Row], text: str, label: str) -> _Columns:
-    """What the first rows of a file tell of its columns."""
+def _columns(path: Path, rows: Sequence[Row], text: str, label: str, known: Collection[str] | None) -> _Columns:
+    """What the first rows of a file tell of its columns; with `known` labels, that of the label need not be there."""
     first = [" ".join(cell.split()) for cell in rows[0][1]]
-    asked = {piece.strip() for option in (text, label) for piece in option.split(",")} - {""}
+    if known is not None and label not in first:
+        label = label if all(piece.isdecimal() or piece in first for piece in map(str.strip, label.split(","))) else ""
+    asked = {piece.strip() for option in (text, label) for piece in option.split(",")}
+    asked = {piece for piece in asked if piece and not piece.isdecimal()}  # a 2 in the first row is no name
     headed = bool(asked & set(first)) or bool(_first(first, (*TEXTS, *LABELS, *IDS)))
     header, place, notes = first if headed else None, f"{path}, line {rows[0][0]}", list[str]()
     marks = _chosen(place, header, label or ("".join(_first(first, LABELS)) if headed else ""))
     texts = _chosen(place, header, text or ("".join(_first(first, TEXTS)) if headed else ""))
     if not texts and not headed and not marks and len(first) == 2:
-        marks, notes = _fewer(rows)
+        marks, notes = _fewer(rows, known or ())
     if not texts:
         others = [k for k in range(len(first)) if k not in marks]
         texts = others if len(others) == 1 else []  # one number is no series
@@ -261,9 +283,13 @@ def _columns(path: Path, rows: Sequence[Row], text: str, label: str) -> _Columns
     return _Columns(header, len(first), texts, marks, notes)
 
 
-def _fewer(rows: Sequence[Row]) -> tuple[list[int], list[str]]:
+def _fewer(rows: Sequence[Row], known: Collection[str]) -> tuple[list[int], list[str]]:
     """Which of two columns is the label, with a note."""
-    few = [len({cells[k] for _, cells in rows if len(cells) > k}) for k in (0, 1)]
+    different = [{cells[k].strip() for _, cells in rows if len(cells) > k} for k in (0, 1)]
+    ours = [k for k in (0, 1) if different[k] <= set(known)]
+    if len(ours) == 1:
+        return ours, []
+    few = [len(each) for each in different]
     mark = 0 if few[0] < few[1] else 1
     name = ("first", "second")[mark]
     return [mark], [f"no column is called text or label: the {name}, of fewer different words, is the label"]
@@ -308,6 +334,8 @@ def read_steps(path: Path, encoding: str = "utf-8") -> tuple[NDArray[np.float32]
     headed = any(FIRST.match(cell) and cell.lower() not in ABSENT for cell in first)
     names = first if headed else [f"channel_{k}" for k in range(1, len(first) + 1)]
     chosen = [k for k, name in enumerate(names) if name.lower() not in TIMES]
+    if not chosen:
+        raise DataError(f"{path}: no column of numbers beside {', '.join(names)}; wanted one for each channel")
     odd = next((row for row in rows if len(row[1]) != len(first)), None)
     if odd is not None:
         raise DataError(f"{path}, line {odd[0]}: {len(odd[1])} columns; wanted {len(first)}, as in line {rows[0][0]}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recurra.data.columns import lines_of
-from recurra.data.label_files import FINE, MARK, SEEN, entries, texts_of_columns, without_marks
+from recurra.data.label_files import FINE, MARK, SEEN, entries, marked, texts_of_columns, without_marks
 from recurra.data.labelled import COLUMNS, FASTA, OBJECTS, OTHERS, WHOLE, read_inputs, suffix_of
 from recurra.data.lines import STANDARD_INPUT, lines
 
@@ -59,7 +59,7 @@ def _streamed(
         begun = next(read)
         return begun.channels, ((one.line, one.value) for one in chain([begun], read))
     if suffix in COLUMNS or ("\t" in first and MARK not in first and _even(path, encoding)):
-        texts = texts_of_columns(path, lines(path, encoding), text, label)
+        texts = texts_of_columns(path, lines(path, encoding), text, label, known)
         return None if texts is None else ((), texts)
     return (), _plain(path, label, encoding, known)
 
@@ -73,18 +73,18 @@ def _even(path: Path, encoding: str) -> bool:
 def _plain(path: Path, label: str, encoding: str, known: Collection[str]) -> Inputs:
     """Lines without the labels in front of them, if all have such."""
     labels, fine = set(known), label != "fine"
-    marked = headed = headed_finely = True
+    all_marked = headed = headed_finely = True
     for line in lines(path, encoding):
         if not line.strip():
             continue
         head = line.split(None, 1)[0]
-        marked = marked and f" {MARK}" in f" {line}"
+        all_marked = all_marked and marked(line.strip())
         headed = headed and head in labels
         headed_finely = headed_finely and fine and bool(FINE.fullmatch(head)) and head.partition(":")[0] in labels
-        if not (marked or headed or headed_finely):
+        if not (all_marked or headed or headed_finely):
             break
     for number, line in enumerate(lines(path, encoding), 1):
-        if marked:
+        if all_marked:
             yield number, without_marks(line.strip())
         else:
             yield number, "".join(line.split(None, 1)[1:]) if headed or headed_finely else line.strip()

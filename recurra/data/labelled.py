@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from recurra.data.columns import lines_of
 from recurra.data.corpus import as_written
 from recurra.data.fasta import read_fasta
 from recurra.data.label_files import MARK, read_columns, read_objects, read_plain, read_steps
-from recurra.data.labels import Labelled, bare, note
+from recurra.data.labels import Labelled, bare, channel_order, channels_told, note
 from recurra.data.parts import PARTS, Parts, check_share, counted, share, split
 from recurra.data.time_series_files import read_arrays, read_ts, series
 from recurra.errors import DataError
@@ -142,13 +144,18 @@ def _beside(path: Path) -> dict[str, Path]:
     """The part that a file or folder is, and what differs from its name in the word of the part alone."""
     if not PARTS["train"].search(path.name) or not path.parent.is_dir():
         return {"train": path}
-    stem = PARTS["train"].sub("", bare(path.name))
-    found = {"train": path}
+    found, stem = {"train": path}, _stem(path, "train")
+    beside = [each for each in path.parent.iterdir() if each.is_dir() == path.is_dir() and (each.is_dir() or _readable(each))]
     for part in ("validation", "test"):
-        for entry in sorted(path.parent.iterdir()):
-            if PARTS[part].search(entry.name) and PARTS[part].sub("", bare(entry.name)).lower() == stem.lower():
-                found.setdefault(part, entry)
+        fitting = [each for each in beside if PARTS[part].search(each.name) and _stem(each, part) == stem]
+        if fitting:  # one of the same kind before others
+            found[part] = min(fitting, key=lambda each: (suffix_of(each) != suffix_of(path), each.name))
     return found
+
+
+def _stem(path: Path, part: str) -> str:
+    """A name without what it ends in and without the word of its part."""
+    return PARTS[part].sub("", Path(bare(path.name)).stem).lower()
 
 
 def _readable(file: Path) -> bool:
@@ -168,12 +175,12 @@ def _file(path: Path, text: str, label: str, encoding: str, known: Collection[st
     if suffix in OBJECTS:
         return {"train": read_objects(path, text, label, encoding)}
     if suffix in COLUMNS:
-        return {"train": read_columns(path, text, label, encoding)}
-    first = next((line for line in as_written(path, encoding).split("\n") if line.strip()), "")
+        return {"train": read_columns(path, text, label, encoding, known)}
+    first = next((line for line in lines_of(as_written(path, encoding)) if line.strip()), "")
     if suffix in FASTA or first.startswith(">"):
         return {"train": read_fasta(path, _table(path, label, encoding), encoding)}
     if "\t" in first and MARK not in first:
-        return {"train": read_columns(path, text, label, encoding)}
+        return {"train": read_columns(path, text, label, encoding, known)}
     return {"train": read_plain(path, label, encoding, known)}
 
 
@@ -193,7 +200,8 @@ def _classes(path: Path, encoding: str) -> Labelled:
     entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
     folders = [entry for entry in entries if entry.is_dir()]
     if folders:
-        files = [(folder.name, file) for folder in folders for file in sorted(folder.iterdir()) if file.is_file()]
+        there = [(folder.name, file) for folder in folders for file in sorted(folder.iterdir()) if file.is_file()]
+        files = [(label, file) for label, file in there if not file.name.startswith(".")]
         texts = [(label, file) for label, file in files if suffix_of(file) == ".txt"]
         tables = [(label, file) for label, file in files if suffix_of(file) in COLUMNS]
         if texts and tables:
@@ -207,7 +215,7 @@ def _classes(path: Path, encoding: str) -> Labelled:
             (Path(bare(file.name)).stem, number, line.strip())
             for file in entries
             if suffix_of(file) == ".txt"
-            for number, line in enumerate(as_written(file, encoding).split("\n"), 1)
+            for number, line in enumerate(lines_of(as_written(file, encoding)), 1)
             if line.strip()
         ]
         read = Labelled(str(path), [line for _, _, line in lines], [label for label, _, _ in lines], [k for _, k, _ in lines])
@@ -218,13 +226,16 @@ def _classes(path: Path, encoding: str) -> Labelled:
 
 def _tables(path: Path, files: Sequence[tuple[str, Path]], encoding: str) -> Labelled:
     """Series from a file each."""
-    found = [read_steps(file, encoding) for _, file in files]
-    for (_, file), (_, names) in zip(files, found, strict=True):
-        if len(names) != len(found[0][1]):
-            counts = f"{len(names)} channels, {len(found[0][1])} in {files[0][1].name}"
-            raise DataError(f"{file}: {counts}; wanted as many in every file")
+    inputs, wanted = list[NDArray[np.float32]](), tuple[str, ...]()
+    for _, file in files:
+        steps, names = read_steps(file, encoding)
+        wanted = wanted or names
+        order = channel_order(names, wanted)
+        if order is None:
+            raise DataError(f"{file}: {channels_told(names)}; wanted {channels_told(wanted)}, as in {files[0][1].name}")
+        inputs.append(steps[:, order])
     rows = list(range(1, len(files) + 1))
-    return series(Labelled(str(path), [one for one, _ in found], [label for label, _ in files], rows, "file"), found[0][1])
+    return series(Labelled(str(path), inputs, [label for label, _ in files], rows, "file"), wanted)
 
 
 def suffix_of(file: Path) -> str:
@@ -275,7 +286,8 @@ def _sides(shares: Sequence[float], missing: Sequence[str], held_out: float) -> 
     for part in missing:
         free = [each for each, side in zip(shares, sides, strict=True) if side == "train"]
         if part not in sides and free:
-            sides = [part if each == min(free) else side for each, side in zip(shares, sides, strict=True)]
+            least = min(free)
+            sides = [part if each == least else side for each, side in zip(shares, sides, strict=True)]
     return sides
 
 

@@ -1,10 +1,13 @@
 """Inputs with a label each, as a file holds them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["Labelled", "bare", "note"]
+__all__ = ["Labelled", "bare", "channel_order", "channels_told", "note"]
+
+NAMELESS = re.compile(r"(channel|column)_[0-9]+|value")  # what channels are called that have no names
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,34 @@ class Labelled:
             labels=[self.labels[k] for k in places],
             rows=[self.rows[k] for k in places],
         )
+
+
+def channel_order(came: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
+    """Where the channels that are wanted stand among those that came: by name, or in their order where one side has no names.
+
+    None where they do not fit.
+
+    Example:
+        >>> channel_order(("b", "a"), ("a", "b")), channel_order(("channel_1",), ("a",)), channel_order(("c", "a"), ("a", "b"))
+        ([1, 0], [0], None)
+    """
+    if sorted(came) == sorted(wanted):
+        return [list(came).index(name) for name in wanted] if len(set(came)) == len(came) else list(range(len(came)))
+    nameless = any(all(NAMELESS.fullmatch(name) for name in side) for side in (came, wanted))
+    return list(range(len(came))) if nameless and len(came) == len(wanted) else None
+
+
+def channels_told(channels: Sequence[str]) -> str:
+    """What channels there are, in words.
+
+    Example:
+        >>> channels_told(["x", "y"]), channels_told([])
+        ('series of 2 channels (x, y)', 'text')
+    """
+    if not channels:
+        return "text"
+    names = f"{', '.join(channels[:5])}{', ...' if len(channels) > 5 else ''}"
+    return f"series of {len(channels)} channel{'s' * (len(channels) > 1)} ({names})"
 
 
 def bare(name: str) -> str:

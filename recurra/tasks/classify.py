@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,7 +24,7 @@ from recurra.data import (
     syllables,
 )
 from recurra.data.label_streams import stream_inputs
-from recurra.data.labels import note
+from recurra.data.labels import channel_order, channels_told, note
 from recurra.errors import DataError, UsageError
 from recurra.metrics import CalibrationTotals, fit_temperature, log_softmax, wilson
 from recurra.metrics.classification import ClassTotals, NumberTotals, ProbabilityTotals
@@ -275,22 +276,24 @@ def _each(whole: Opened, data: Path) -> Iterator[tuple[int, Any]]:
     options, known = whole.options, whole.known
     how: dict[str, Any] = {"text": options.text, "label": options.label, "encoding": options.encoding}
     channels, left = stream_inputs(data, **how, known=known.labels)
-    _fitting(data, channels, known.channels)
-    return left
+    order = _fitting(data, channels, known.channels)
+    return ((number, value[:, order] if order else value) for number, value in left)
 
 
 def _inputs(whole: Opened, data: Path) -> Labelled:
     """What a file holds, refused where it is not what the run reads."""
     options, known = whole.options, whole.known
     read = read_inputs(data, text=options.text, label=options.label, encoding=options.encoding, known=known.labels)
-    _fitting(data, read.channels, known.channels)
-    return read
+    order = _fitting(data, read.channels, known.channels)
+    return replace(read, inputs=[value[:, order] for value in read.inputs], channels=known.channels) if order else read
 
 
-def _fitting(data: Path, channels: tuple[str, ...], known: tuple[str, ...]) -> None:
-    if len(channels) != len(known):
-        came, wanted = (f"series of {len(side)} channels" if side else "text" for side in (channels, known))
-        raise DataError(f"{data}: {came}; wanted {wanted}, as the run learnt from")
+def _fitting(data: Path, channels: tuple[str, ...], known: tuple[str, ...]) -> list[int]:
+    """Where the channels of series stand that the run learnt from; refused where they are others."""
+    order = channel_order(channels, known)
+    if order is None:
+        raise DataError(f"{data}: {channels_told(channels)}; wanted {channels_told(known)}, as the run learnt from")
+    return order
 
 
 def _told(looked: Labelled, told: Mapping[int, str]) -> str:

@@ -96,3 +96,9 @@ def test_blocks_come_one_after_the_other() -> None:
     assert next(made).rows == [["a", "O"]]
     with pytest.raises(DataError, match="line 4"):
         next(made)
+
+
+def test_a_document_ends_a_sentence_and_a_no_break_space_no_word() -> None:
+    lines = ["a O", "b O", "-DOCSTART- O", "10\u00a0000 B-X", "d O"]
+    found = [[row[0] for row in block.rows] for block in blocks(Path("a"), lines)]
+    assert found == [["a", "b"], ["10\u00a0000", "d"]]

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra.data.label_files import read_columns, read_objects, read_plain
+from recurra.data.label_files import read_columns, read_objects, read_plain, read_steps
 from recurra.data.labels import Labelled
 from recurra.errors import DataError, UsageError
 from tests.data.reading import Write
@@ -30,6 +30,7 @@ class TestPlain:
             "good a fine film\nbad dull\n",
             "good\ta fine film\r\n\r\nbad  dull \r\n",
             "__label__good a fine film\n__label__bad dull",
+            "__label__good\ta fine film\n__label__bad\tdull",
         ],
     )
     def test_the_label_in_front(self, write: Write, text: str) -> None:
@@ -47,6 +48,10 @@ class TestPlain:
         assert pairs(read) == [("x y", "a"), ("z", "c")]
         assert read.notes == ("t.txt: 1 lines with several labels: the first is the label",)
 
+    def test_a_key_of_labels_may_be_missing_in_the_first(self, write: Write) -> None:
+        read = read_objects(write('{"text": "a"}\n{"text": "b", "label": "x"}\n', "t.jsonl"))
+        assert read.labels == ["", "x"]
+
     def test_a_label_alone(self, write: Write) -> None:
         assert pairs(read_plain(write("good\nbad x\n", "t.txt"))) == [("", "good"), ("x", "bad")]
 
@@ -62,10 +67,15 @@ class TestColumns:
             ("review,label\na fine film,good\ndull,bad\n", ()),
             ("9,good,a fine,film\n9,bad,dull,\n", ("3,4", "2")),
             ('text,label\n"a fine film",good\n"dull",bad\n', ()),
+            ("text,label\na fine film,good,\ndull,bad, ,\n", ()),
         ],
     )
     def test_by_name_or_number(self, write: Write, text: str, options: tuple[str, ...]) -> None:
         assert pairs(read_columns(write(text, "t.csv"), *options)) == FILMS
+
+    def test_a_number_in_the_first_row_is_no_name(self, write: Write) -> None:
+        path = write('2,"Wall St bears"\n1,"Spain wins"\n', "t.csv")
+        assert pairs(read_columns(path, "2", "1")) == [("Wall St bears", "2"), ("Spain wins", "1")]
 
     def test_without_names_the_column_of_fewer_words_is_the_label(self, write: Write) -> None:
         read = read_columns(write("1\tone\n0\ttwo\n1\tthree\n", "t.tsv"))
@@ -94,6 +104,8 @@ class TestColumns:
         ("text", "options", "message"),
         [
             ("text,label\na,b\nc\n", (), "t.csv, line 3: 1 column; wanted at least 2"),
+            ("text,label\nhello, world,good\n", (), "t.csv, line 2: 3 columns; wanted 2, as in its first line; "
+             "quotes go around a text that holds the separator"),
             ("text,label\na,b\n", ("txt",), "t.csv, line 1: no column txt; did you mean text?"),
             ('text,label\n"a"b,c\n', (), "t.csv, line 2: ',' expected after '\"'; wanted quotes around whole fields, or none"),
             ("1,2,3\n4,5,6\n", (), "t.csv, line 1: no column is called text or label; there are 1, 2, 3: "
@@ -155,3 +167,10 @@ class TestObjects:
     )  # fmt: skip
     def test_bad_files(self, write: Write, text: str, message: str) -> None:
         assert refused(read_objects, write(text, "t.jsonl")) == message
+
+
+def test_a_series_of_times_alone_is_none(write: Write) -> None:
+    assert (
+        refused(read_steps, write("time\n1\n2\n", "t.csv"))
+        == "t.csv: no column of numbers beside time; wanted one for each channel"
+    )

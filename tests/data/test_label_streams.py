@@ -15,6 +15,10 @@ from tests.data.reading import Write
 FILMS = ["a fine film", "dull"]
 
 
+def texts(path: Path, **how: Any) -> list[str]:
+    return [text for _, text in streamed(path, **how)]
+
+
 def streamed(path: Path, **how: Any) -> list[tuple[int, Any]]:
     return list(stream_inputs(path, **how)[1])
 
@@ -47,6 +51,18 @@ def test_labels_need_not_be_there(write: Write) -> None:
     assert streamed(path, text="review", label="verdict") == [(2, "a fine film"), (3, "dull")]
     path = write('{"review": "dull"}\n', "a.jsonl")
     assert streamed(path, text="review", label="verdict") == [(1, "dull")]
+
+
+def test_of_two_columns_without_names_the_one_of_known_labels_is_none(write: Write) -> None:
+    path = write("good\ta fine film\nbad\tdull film\n", "new.tsv")
+    assert texts(path, known=("good", "bad")) == ["a fine film", "dull film"]
+    assert texts(write("a fine film\tgood\n", "other.tsv"), known=("good", "bad")) == ["a fine film"]
+
+
+def test_series_without_their_labels(write: Write) -> None:
+    channels, inputs = stream_inputs(write("id,a,b\n1,2,3\n1,4,5\n", "new.csv"), label="kind", known=("x",))
+    [(_, series)] = inputs
+    assert (channels, series.tolist()) == (("a", "b"), [[2, 3], [4, 5]])
 
 
 def test_a_text_with_tabs_here_and_there_is_lines(write: Write) -> None:

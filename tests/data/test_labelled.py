@@ -92,6 +92,13 @@ class TestParts:
         assert both
         assert any(f"{len(both)} texts learnt from, too" in told for told in read.notes)
 
+    def test_a_part_may_be_of_another_kind_of_file(self, tmp_path: Path) -> None:
+        (tmp_path / "train.csv").write_text(table(60).replace("\t", ","))
+        (tmp_path / "test.tsv").write_text(table(20, 60))
+        (tmp_path / "test.md").write_text("about the test")
+        read = read_labelled(tmp_path)
+        assert set(read.test.inputs) == {f"number {k}" for k in range(60, 80)}
+
     def test_several_data_sets_in_a_folder(self, tmp_path: Path) -> None:
         for name in ("a_train.txt", "b_train.txt"):
             (tmp_path / name).write_text("x y\n")
@@ -118,7 +125,13 @@ class TestParts:
         assert set(read.learnt.labels) == {"bus", "train"}
         assert read.learnt.inputs[0].shape == (2, 2)
         (tmp_path / "bus" / "9.csv").write_text("ax\n1\n")
-        assert refused(tmp_path).endswith("9.csv: 1 channels, 2 in 0.csv; wanted as many in every file")
+        assert refused(tmp_path).endswith("9.csv: series of 1 channel (ax); wanted series of 2 channels (ax, ay), as in 0.csv")
+        (tmp_path / "bus" / "9.csv").write_text("ay,ax\n3,9\n")
+        (tmp_path / "bus" / ".hidden.csv").write_text("nothing")
+        read = read_labelled(tmp_path)
+        assert any(np.array_equal(one, [[9, 3]]) for part in (read.learnt, read.validation, read.test) for one in part.inputs)
+        (tmp_path / "bus" / "9.csv").write_text("ax,az\n3,9\n")
+        assert "series of 2 channels (ax, az); wanted series of 2 channels (ax, ay)" in refused(tmp_path)
 
     def test_a_file_for_each_class(self, tmp_path: Path) -> None:
         (tmp_path / "Czech.txt").write_text("Abl\n\nAdsit\nBlaha\n")

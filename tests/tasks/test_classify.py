@@ -155,7 +155,9 @@ class TestPredict:
     def test_what_cannot_be(self, run: recurra.Run, series: Path) -> None:
         with pytest.raises(UsageError, match="predict wants a file"):
             run.predict()
-        with pytest.raises(DataError, match=r"series of 2 channels; wanted text, as the run learnt from"):
+        with pytest.raises(
+            DataError, match=r"series of 2 channels \(channel_1, channel_2\); wanted text, as the run learnt from"
+        ):
             list(run.predict(series))
 
 
@@ -173,6 +175,21 @@ def test_series_and_their_numbers(series: Path, tmp_path: Path) -> None:
     assert np.corrcoef(rows, [float(slope) for slope in _said(series, "slope")])[0, 1] > 0.9
     with pytest.raises(UsageError, match="tells numbers"):
         numbers.predict(series, best=2)
+
+
+def test_channels_are_found_by_their_names(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    values = draw.normal(size=(60, 4, 2)).round(3)
+    rows = [(k, step) for k in range(60) for step in range(4)]
+    for name, order in (("ab", (0, 1)), ("ba", (1, 0))):
+        lines = [f"{k},{'uv'[k % 2]},{','.join(str(values[k, step, c]) for c in order)}" for k, step in rows]
+        (tmp_path / f"{name}.csv").write_text("\n".join([f"id,label,{name[0]},{name[1]}", *lines]))
+    run = fit(tmp_path / "ab.csv", tmp_path / "run", steps=2, check=2, held_out=0.4)
+    told = [[row["probability"] for row in run.predict(tmp_path / f"{name}.csv")] for name in ("ab", "ba")]
+    assert told[0] == pytest.approx(told[1])
+    (tmp_path / "ab.csv").write_text((tmp_path / "ab.csv").read_text().replace("label,a,b", "label,a,c"))
+    with pytest.raises(DataError, match=r"series of 2 channels \(a, c\); wanted series of 2 channels \(a, b\)"):
+        list(run.predict(tmp_path / "ab.csv"))
 
 
 def _said(path: Path, key: str) -> list[Any]:
