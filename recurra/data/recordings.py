@@ -92,8 +92,8 @@ def read_recordings(
     What `path` may be:
 
     - a table ``.tsv``, ``.csv``, ``.jsonl``: `audio` and `text` are its columns or keys, by name or by number from 1, and
-      `group` one more. Paths are those from the table's folder; what is not there is looked for by its name alone, among all
-      files and archives of that folder;
+      `group` one more. Paths are those from the table's folder; what is not there is looked for by its path in an archive, then
+      by its name alone, among all files and archives of that folder, of which the archive called as the table is comes first;
     - a folder with ``transcripts.tsv`` or another table; or with tables whose names begin with ``train``; ``val``, ``valid``,
       ``validation`` or ``dev``; ``test``: then these are the parts;
     - a folder, or an archive ``.tar``, ``.tar.gz``, where the text of ``name.wav`` is in ``name.txt``; if it has folders
@@ -101,7 +101,7 @@ def read_recordings(
       recording is the name of its folder: its label.
 
     A part that is not there is taken from what was to be learnt, half of `held_out` each, at least one recording. Which follows
-    from a hash of the names. With a `group`, all of a group stand on one side: whole groups are taken, at least one.
+    from a hash of the paths. With a `group`, all of a group stand on one side: whole groups are taken, at least one.
     Recordings with an empty text are left out.
 
     Raises:
@@ -113,7 +113,10 @@ def read_recordings(
     if "train" not in read:
         wanted = "recordings with texts, such as a.wav and a.txt, or a table of both"
         raise DataError(f"{path}: nothing to learn from; wanted {wanted}")
-    return _parted(str(path), read, _fingerprint(read.values()), held_out, grouped=bool(group))
+    root = path if path.is_dir() else path.parent
+    by_name = not group and any(part not in read for part in PARTS)
+    fingerprint = _fingerprint(read.values(), root if by_name else None)
+    return _parted(str(path), root, read, fingerprint, held_out, grouped=bool(group))
 
 
 def split_recordings(whole: Recordings, fingerprint: str, *, held_out: float = 0.1) -> RecordingParts:
@@ -125,10 +128,12 @@ def split_recordings(whole: Recordings, fingerprint: str, *, held_out: float = 0
         >>> len(parts.learnt), len(parts.validation), len(parts.test)
         (32, 4, 4)
     """
-    return _parted(whole.name, {"train": whole}, fingerprint, held_out, grouped=False)
+    return _parted(whole.name, Path(), {"train": whole}, fingerprint, held_out, grouped=False)
 
 
-def _parted(name: str, read: dict[str, Recordings], fingerprint: str, held_out: float, *, grouped: bool) -> RecordingParts:
+def _parted(
+    name: str, root: Path, read: dict[str, Recordings], fingerprint: str, held_out: float, *, grouped: bool
+) -> RecordingParts:
     """The three parts, those that are missing taken from what was to be learnt."""
     notes = list(dict.fromkeys(note for found in read.values() for note in found.notes))
     for part, found in read.items():
@@ -140,8 +145,7 @@ def _parted(name: str, read: dict[str, Recordings], fingerprint: str, held_out: 
     whole = read["train"]
     missing = [part for part in ("test", "validation") if part not in read]
     if missing:
-        own = [place.member or place.file.name for place in whole.places]
-        for part, places in _split(whole.groups if grouped else own, missing, held_out).items():
+        for part, places in _split(whole.groups if grouped else _called(whole.places, root), missing, held_out).items():
             read[part] = whole.take(places)
     more = f", of more than {len(set(whole.groups)):,} groups" if grouped else ""
     told = counted(name, "recordings", read, f"give more recordings{more}")
@@ -202,10 +206,9 @@ def _parts(path: Path, audio: str, text: str, group: str, encoding: str) -> dict
     if group:
         raise UsageError(f"group={group}: {path} has no table; wanted one with a column of that name")
     whole = _beside_each_other(path, index, encoding, texts_needed=True)
-    inside = {place: name for name, place in index.items()}
     parted: dict[str, list[int]] = {part: [] for part in PARTS}
     for k, place in enumerate(whole.places):
-        folders = PurePosixPath(inside[place]).parts[:-1]
+        folders = PurePosixPath(index[place]).parts[:-1]
         part = next(filter(None, map(_part_of, folders)), "")
         parted.setdefault(part, []).append(k)
     if not parted["train"]:  # no folders of parts
@@ -215,10 +218,10 @@ def _parts(path: Path, audio: str, text: str, group: str, encoding: str) -> dict
     return read | {"train": replace(read["train"], notes=(*whole.notes, *stray))}
 
 
-def _table(path: Path, audio: str, text: str, group: str, encoding: str, index: Mapping[str, Place]) -> Recordings:
+def _table(path: Path, audio: str, text: str, group: str, encoding: str, index: Mapping[Place, str]) -> Recordings:
     rows = read_sides(path, audio, text, encoding)
     groups = _groups(read_sides(path, audio, group, encoding), group) if group else [""] * len(rows)
-    places, by_name = list[Place](), dict[str, list[Place]]()
+    places, by_path, by_name = list[Place](), dict[str, list[Place]](), dict[str, list[Place]]()
     for line, told in zip(rows.lines, rows.sources, strict=True):
         file = path.parent / told
         if told and file.is_file():
@@ -226,9 +229,15 @@ def _table(path: Path, audio: str, text: str, group: str, encoding: str, index: 
             continue
         if not by_name:
             index = index or _index(path.parent)
-            for name, place in index.items():
+            for place, name in index.items():
                 by_name.setdefault(PurePosixPath(name).name, []).append(place)
-        found = [index[told]] if told in index else by_name.get(PurePosixPath(told).name, [])
+                by_path.setdefault(name, []).append(place)
+                if place.member:
+                    by_path.setdefault(f"{_below(place.file, path.parent)}/{name}", []).append(place)
+        found = by_path.get(_plain(told)) or by_name.get(PurePosixPath(told).name, [])
+        if len(found) > 1:
+            own = [place for place in found if place.member and place.file.name.partition(".")[0] == path.stem]
+            found = own or found
         if len(found) != 1:
             many = f"{len(found)} files of this name, {found[0]} and {found[1]}" if found else "no such file"
             raise DataError(f"{path}, line {line}: {told or 'no path'}: {many}; wanted the path from {path.parent}")
@@ -243,12 +252,12 @@ def _groups(rows: Sides, group: str) -> list[str]:
     return rows.targets
 
 
-def _beside_each_other(path: Path, index: Mapping[str, Place], encoding: str, *, texts_needed: bool) -> Recordings:
+def _beside_each_other(path: Path, index: Mapping[Place, str], encoding: str, *, texts_needed: bool) -> Recordings:
     """Recordings whose texts have the same names."""
-    sounds = {name: place for name, place in sorted(index.items()) if PurePosixPath(name).suffix.lower() in AUDIO}
-    stems = {str(PurePosixPath(name).with_suffix(".txt")): k for k, name in enumerate(sounds)}
+    there = sorted((name, place) for place, name in index.items() if PurePosixPath(name).suffix.lower() in AUDIO)
+    sounds, places = [name for name, _ in there], [place for _, place in there]
     texts = [""] * len(sounds)
-    wanted = [(stems[name], place) for name, place in index.items() if name in stems]
+    wanted = _transcripts(sounds, places, index)
     for k, content in contents([place for _, place in wanted]):
         texts[wanted[k][0]] = _text(wanted[k][1], content, encoding)
     notes = list[str]()
@@ -261,8 +270,25 @@ def _beside_each_other(path: Path, index: Mapping[str, Place], encoding: str, *,
         elif texts_needed:
             asked = "a.txt beside a.wav, transcripts.tsv with paths and texts, or a folder for each label"
             raise DataError(f"{path}: {len(sounds):,} recordings and no texts; wanted {asked}")
-    places, lines = list(sounds.values()), list(range(1, len(sounds) + 1))
+    lines = list(range(1, len(sounds) + 1))
     return Recordings(str(path), places, texts, [""] * len(sounds), lines, notes=tuple(notes))
+
+
+def _transcripts(sounds: Sequence[str], places: Sequence[Place], index: Mapping[Place, str]) -> list[tuple[int, Place]]:
+    """Which of the recordings each file of text tells of: that beside it, or, where both names are there once, any other."""
+    stems = [str(PurePosixPath(name).with_suffix(".txt")) for name in sounds]
+    beside = {(stem, _archive_of(place)): k for k, (stem, place) in enumerate(zip(stems, places, strict=True))}
+    anywhere = {stem: k for k, stem in enumerate(stems)}
+    sources = Counter(stem for stem, _ in beside)
+    texts = Counter(index.values())
+    found = []
+    for place, name in index.items():
+        k = beside.get((name, _archive_of(place)))
+        if k is None and sources[name] == texts[name] == 1:
+            k = anywhere[name]
+        if k is not None:
+            found.append((k, place))
+    return found
 
 
 def _part_of(folder: str) -> str:
@@ -290,20 +316,46 @@ def _text(place: Place, content: Path | bytes, encoding: str) -> str:
         raise DataError(f"{place}: encoding={encoding}: no such encoding") from None
 
 
-def _index(path: Path) -> dict[str, Place]:
-    """All files below a folder, archives among them as if they were folders, or all members of an archive, by their names."""
+def _index(path: Path) -> dict[Place, str]:
+    """What all files below a folder are called, those of archives as there, or all members of an archive."""
     if not path.is_dir():
-        return {name: Place(path, name) for name in archive_names(path)}
-    index: dict[str, Place] = {}
+        return {Place(path, name): _plain(name) for name in archive_names(path)}
+    index: dict[Place, str] = {}
     for file in sorted(path.rglob("*")):
         below = file.relative_to(path)
         if not file.is_file() or any(part.startswith(".") for part in below.parts):
             continue
         if _is_archive(file):
-            index |= {name: Place(file, name) for name in archive_names(file)}
+            index |= {Place(file, name): _plain(name) for name in archive_names(file)}
         else:
-            index[below.as_posix()] = Place(file)
+            index[Place(file)] = below.as_posix()
     return index
+
+
+def _plain(name: str) -> str:
+    """A path without ``./``, which archives may begin with."""
+    return str(PurePosixPath(name))
+
+
+def _archive_of(place: Place) -> Path | None:
+    return place.file if place.member else None
+
+
+def _below(file: Path, root: Path) -> str:
+    """The path from a folder on, if the file lies in it."""
+    return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
+
+
+def _called(places: Sequence[Place], root: Path) -> list[str]:
+    """Names that tell files apart: paths from `root` on, or in an archive; with its own where several hold one of that name."""
+    counts = Counter(place.member for place in set(places))
+    names = []
+    for place in places:
+        if place.member and counts[place.member] == 1:
+            names.append(place.member)
+        else:
+            names.append(_below(place.file, root) + (f"/{place.member}" if place.member else ""))
+    return names
 
 
 def _is_archive(path: Path) -> bool:
@@ -359,15 +411,16 @@ def _split(groups: Sequence[str], missing: Sequence[str], held_out: float) -> di
     return {part: [k for k, name in enumerate(groups) if chosen.get(name, "train") == part] for part in ("train", *missing)}
 
 
-def _fingerprint(read: Iterable[Recordings]) -> str:
-    """Over names and texts, and each file once, an archive as it is."""
+def _fingerprint(read: Iterable[Recordings], root: Path | None) -> str:
+    """Over names and texts, and each file once, an archive as it is; with paths from `root` on, where a split goes by them."""
     digest, known = hashlib.sha256(), dict[Path, str]()
     for found in read:
         digest.update(f"{len(found)}\n".encode())
-        for place, *told in zip(found.places, found.texts, found.groups, strict=True):
+        names = [place.member or place.file.name for place in found.places] if root is None else _called(found.places, root)
+        for name, place, *told in zip(names, found.places, found.texts, found.groups, strict=True):
             if place.file not in known:
                 known[place.file] = _hashed(place.file)
-            for part in (place.member or place.file.name, *told, known[place.file]):
+            for part in (name, *told, known[place.file]):
                 content = part.encode("utf-8", "surrogateescape")
                 digest.update(len(content).to_bytes(8, "little") + content)
     return digest.hexdigest()

@@ -117,6 +117,9 @@ def _of_arrays(path: Path, x: Any, y: Any, lengths: Any) -> Labelled:
 def nested(place: str, value: Any) -> tuple[Floats, tuple[str, ...]]:
     """A series from a list of numbers, a list of lists (T, C), or an object with a list for each channel; with names."""
     if isinstance(value, Mapping):
+        for name, part in value.items():
+            if not isinstance(part, list):
+                raise DataError(f"{place}, channel {name}: {str(part)[:40]!r}; wanted a list of numbers")
         channels = [values(f"{place}, channel {name}", part) for name, part in value.items()]
         return _together(place, channels), tuple(map(str, value))
     if not isinstance(value, list):
@@ -138,7 +141,7 @@ def values(place: str, found: Sequence[Any]) -> Floats:
         numbers = np.array(found, np.float64)
         if numbers.ndim == 1 and (np.abs(numbers) <= LARGEST).all():
             return numbers.astype(np.float32)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         pass
     return np.array([_number(f"{place}, step {k}", value) for k, value in enumerate(found, 1)], np.float32)
 
@@ -150,8 +153,10 @@ def _number(place: str, value: Any) -> float:
         number = float(value)
     except (ValueError, TypeError):
         raise DataError(f"{place}: {str(value)[:40]!r} is no number; wanted one, or ? where it is missing") from None
+    except OverflowError:  # a whole number beyond double precision
+        number = math.inf
     if abs(number) > LARGEST:
-        raise DataError(f"{place}: {value} is too large; wanted a finite number in single precision")
+        raise DataError(f"{place}: {str(value)[:40]} is too large; wanted a finite number in single precision")
     return number
 
 

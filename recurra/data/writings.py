@@ -5,7 +5,7 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
@@ -126,15 +126,24 @@ def _pens(file: Path, look: Look) -> Writings:
 def _images(path: Path, files: Sequence[Path], look: Look) -> Writings:
     index = _index(files)
     told: dict[Place, tuple[str, str, int]] = {}  # text, name and line of each
+    tables: dict[Place, str] = {}  # and where it was told of first
+    again: set[Place] = set()
     for file in files:
         if _ending(file) in TABLES and _lists_images(file, look):
             around = index if path.is_dir() else _index(sorted(other for other in file.parent.rglob("*") if other.is_file()))
-            told |= _listed(file, look, around)
+            for place, row in _listed(file, look, around):
+                where = f"{file}, line {row[2]}"
+                if told.setdefault(place, row)[0] != row[0]:
+                    raise DataError(f"{where}: {place} has another text in {tables[place]}; wanted one text for each image")
+                if place in tables:
+                    again.add(place)
+                tables.setdefault(place, where)
     images = [place for name, place in index.items() if PurePosixPath(name).suffix.lower() in IMAGES and place not in told]
     texts = _beside(images, index, look.encoding)
     for number, place in enumerate(images, 1):
         told[place] = (texts.get(place, ""), str(place), number)
-    if not any(said for said, _, _ in told.values()) and path.is_dir() and len({_folder(place) for place in told}) > 1:
+    many = path.is_dir() or _ending(path) in ARCHIVES
+    if not any(said for said, _, _ in told.values()) and many and len({_folder(place) for place in told}) > 1:
         told = {place: (_folder(place), name, number) for place, (_, name, number) in told.items()}
     if not told:
         raise DataError(
@@ -145,6 +154,9 @@ def _images(path: Path, files: Sequence[Path], look: Look) -> Writings:
     for k, source in contents(places):
         made[k] = _decoded(source, str(places[k]), look)
     inputs, remarks, problems = (list(side) for side in zip(*made, strict=True))
+    remarks = [
+        (*each, "several lines in tables") if place in again else each for place, each in zip(places, remarks, strict=True)
+    ]
     said, names, lines = (list(side) for side in zip(*told.values(), strict=True))
     return Writings(str(path), "images", inputs, said, names, lines, remarks, problems, "image")
 
@@ -159,16 +171,15 @@ def _decoded(source: Path | bytes, name: str, look: Look) -> tuple[Floats, tuple
     return columns(drawn, look.height, widest=look.widest), (*picture.remarks, *blank), ""
 
 
-def _listed(table: Path, look: Look, index: Mapping[str, Place]) -> dict[Place, tuple[str, str, int]]:
+def _listed(table: Path, look: Look, index: Mapping[str, Place]) -> Iterator[tuple[Place, tuple[str, str, int]]]:
     """The images of a table, their texts, and where they are told of."""
     image, text = look.image, look.text or "text"
-    if table.suffix.lower() in (".tsv", ".csv") and image not in re.split(r"[\t,;]", _first(table, look)):
+    if _ending(table) in (".tsv", ".csv") and image not in _heads(table, look):
         image, text = "1", "2"
     rows = read_sides(table, image, text, look.encoding)
     by_name: dict[str, list[Place]] = {}
     for name, place in index.items():
         by_name.setdefault(PurePosixPath(name).name, []).append(place)
-    found = dict[Place, tuple[str, str, int]]()
     for line, told, said in zip(rows.lines, rows.sources, rows.targets, strict=True):
         file = table.parent / told
         if told and file.is_file():
@@ -181,8 +192,7 @@ def _listed(table: Path, look: Look, index: Mapping[str, Place]) -> dict[Place, 
                 many = f"{len(places)} files of this name, {places[0]} and {places[1]}" if places else "no such file"
                 raise DataError(f"{table}, line {line}: {told or 'no path'}: {many}; wanted the path from {table.parent}")
             [place] = places
-        found[place] = (said, f"{table.with_suffix('')}:{told}" if place.member else str(place), line)
-    return found
+        yield place, (said, f"{table.with_suffix('')}:{told}" if place.member else str(place), line)
 
 
 def _beside(images: Sequence[Place], index: Mapping[str, Place], encoding: str) -> dict[Place, str]:
@@ -216,7 +226,7 @@ def _index(files: Sequence[Path]) -> dict[str, Place]:
     index: dict[str, Place] = {}
     for file in files:
         if _ending(file) in ARCHIVES:
-            index |= {f"{file}/{name}": Place(file, name) for name in archive_names(file)}
+            index |= {f"{file}/{PurePosixPath(name)}": Place(file, name) for name in archive_names(file)}
         else:
             index[str(file)] = Place(file)
     return index
@@ -257,15 +267,20 @@ def _lists_images(file: Path, look: Look) -> bool:
         return True
     if ending not in TABLES:
         return False
-    first = _first(file, look)
     if ending == ".csv":
-        cells = [cell.strip().strip('"') for cell in re.split(r"[,;\t]", first)]
+        cells = _heads(file, look)
         return look.image in cells or any(cell.lower().endswith(IMAGES) for cell in cells)
     try:
-        found = json.loads(first)
+        found = json.loads(_first(file, look))
     except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and look.image in found
+
+
+def _heads(table: Path, look: Look) -> list[str]:
+    """The cells of a table's first line; only those of .csv may have quotes around them."""
+    cells = [cell.strip() for cell in re.split(r"[,;\t|]", _first(table, look))]
+    return [cell.strip('"').strip() for cell in cells] if _ending(table) == ".csv" else cells
 
 
 def _first(file: Path, look: Look) -> str:

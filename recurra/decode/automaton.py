@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recurra.decode.constraints import Constraint
+from recurra.decode.constraints import Constraint, Left
 from recurra.decode.expressions import recogniser
 from recurra.errors import ShapeError, UsageError
 
@@ -94,10 +94,11 @@ class Automaton(Constraint):
     def initial(self, prompt: Tensor) -> Tensor:
         return torch.zeros(len(prompt), dtype=torch.long, device=prompt.device)
 
-    def narrow(self, logits: Tensor, state: Tensor, left: float) -> Tensor:
+    def narrow(self, logits: Tensor, state: Tensor, left: Left) -> Tensor:
         if logits.shape[1] != self.cost.shape[1]:
             raise ShapeError(f"logits is {tuple(logits.shape)}; wanted (B, {self.cost.shape[1]}), the automaton's symbols")
-        return logits.masked_fill(self.cost.index_select(0, state) > min(left, NEVER - 1), -torch.inf)
+        most = left.clamp(max=NEVER - 1) if isinstance(left, Tensor) else min(left, NEVER - 1)
+        return logits.masked_fill(self.cost.index_select(0, state) > most, -torch.inf)
 
     def after(self, symbol: Tensor, state: Tensor) -> Tensor:
         return self.next[state, symbol].long()

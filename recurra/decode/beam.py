@@ -13,7 +13,7 @@ from recurra import state as states
 from recurra.decode.constraints import Constraint, Together
 from recurra.decode.penalties import LengthPenalty, wu
 from recurra.decode.stream import begin, check, diverged, spoken
-from recurra.errors import UsageError
+from recurra.errors import ShapeError, UsageError
 from recurra.layers import Core
 
 __all__ = ["Beam", "Hypotheses", "beam_search"]
@@ -97,7 +97,7 @@ def beam_search(
     prompt: Tensor,
     beam: Beam,
     *,
-    steps: int,
+    steps: int | Tensor,
     end: int | None = None,
     state: Any = None,
     memory: Any = None,
@@ -109,8 +109,8 @@ def beam_search(
     continued, until none of them can come among the `best` any more, whatever it says; what has not ended after `steps` symbols
     competes as it is. Rows are searched side by side and do not influence each other; those that are done cost nothing more.
 
-    The other arguments are those of :func:`greedy`. `memory` is a state value of B rows: each hypothesis attends to that of its
-    row. Constraints that nothing fits are a UsageError.
+    `steps` may be (B,), a number for each row. The other arguments are those of :func:`greedy`. `memory` is a state value of B
+    rows: each hypothesis attends to that of its row. Constraints that nothing fits are a UsageError.
 
     Example:
         >>> from recurra.layers import LSTM
@@ -122,24 +122,26 @@ def beam_search(
     """
     constraint = Together(constraints)
     logits, state = begin(core, prompt, state, memory)
-    check(logits, steps, end)
     batch, groups, width = len(prompt), beam.groups, beam.width // beam.groups
-    penalty, ceiling = _penalties(beam.length_penalty, steps, logits)
+    own, most = _limits(steps, logits, end)
+    penalty, ceiling = _penalties(beam.length_penalty, most, logits)
     rows = torch.arange(batch, device=logits.device)  # those that are still searched
     owner = rows.repeat_interleave(groups)  # of each hypothesis
     logits, state, held = states.take((logits, state, constraint.initial(prompt)), owner)
     attended = None if memory is None else states.take(memory, owner)
     live = _Live(penalty.new_zeros(batch, groups, 1), prompt.new_zeros(batch, groups, 1, 0))
     stop = -1 if end is None else end  # no symbol is -1
-    found, finished = _nothing(live, min(beam.best, width), steps, max(stop, 0)), []
+    found, finished = _nothing(live, min(beam.best, width), most, max(stop, 0)), []
 
-    for step in range(1, steps + 1):
+    for step in range(1, most + 1):
         offset = live.totals - _normaliser(logits).view(live.totals.shape)
-        narrowed = constraint.narrow(logits, held, steps - step + 1)
+        left = most - step + 1 if own is None else (own[owner] - step + 1)[:, None]
+        narrowed = constraint.narrow(logits, held, left)
         parent, symbol, totals = _choose(narrowed.view(*live.totals.shape, -1), offset, width, beam.diversity)
         live = _Live(totals, torch.cat([_pick(live.symbols, parent), symbol[..., None]], dim=-1))
 
-        ended = (totals > -torch.inf) & ((symbol == stop) | (step == steps))
+        last = step == most if own is None else (own[rows] == step)[:, None, None]
+        ended = (totals > -torch.inf) & ((symbol == stop) | last)
         if bool(ended.any()):
             scores = totals / penalty[step - 1]
             if beam.coverage is not None:
@@ -164,6 +166,17 @@ def beam_search(
         logits, state = core.step(symbol.flatten(), state, attended)
     order, every = states.cat(finished)
     return _given(states.take(every, order.argsort()), beam.best, end)
+
+
+def _limits(steps: int | Tensor, logits: Tensor, end: int | None) -> tuple[Tensor | None, int]:
+    """How many symbols each row may have, where it has a number of its own, and how many any may."""
+    if not isinstance(steps, Tensor):
+        check(logits, steps, end)
+        return None, steps
+    if steps.shape != logits.shape[:1]:
+        raise ShapeError(f"steps is {tuple(steps.shape)}; wanted ({len(logits)},), a number for each row of the prompt")
+    check(logits, int(steps.min()), end)
+    return steps.to(logits.device), int(steps.max())
 
 
 def _penalties(penalty: LengthPenalty, steps: int, logits: Tensor) -> tuple[Tensor, Tensor]:

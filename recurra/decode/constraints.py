@@ -14,16 +14,20 @@ from recurra.lengths import check
 __all__ = ["Constraint", "Length", "Never", "NoRepeat", "Only", "Prefix", "Together"]
 
 
+Left = float | Tensor
+
+
 class Constraint(Protocol):
     """Rules symbols out by a logit of minus infinity. Its state is batch first: beams reorder it like any other."""
 
     def initial(self, prompt: Tensor) -> Any:
         """The state after a prompt (B, T)."""
 
-    def narrow(self, logits: Tensor, state: Any, left: float) -> Tensor:
+    def narrow(self, logits: Tensor, state: Any, left: Left) -> Tensor:
         """(B, V) -> (B, V): logits of the next symbol, minus infinity where it is not allowed.
 
-        `left` symbols may still come, the next one and the end included; infinity where there is no limit.
+        `left` symbols may still come, the next one and the end included; infinity where there is no limit, and (B, 1) where
+        each row has its own.
         """
 
     def after(self, symbol: Tensor, state: Any) -> Any:
@@ -45,7 +49,7 @@ class Never(Constraint):
     def initial(self, prompt: Tensor) -> tuple[()]:
         return ()
 
-    def narrow(self, logits: Tensor, state: Any, left: float) -> Tensor:
+    def narrow(self, logits: Tensor, state: Any, left: Left) -> Tensor:
         return logits.index_fill(1, _known(self.symbols, logits), -torch.inf)
 
     def after(self, symbol: Tensor, state: Any) -> tuple[()]:
@@ -67,7 +71,7 @@ class Only(Constraint):
     def initial(self, prompt: Tensor) -> tuple[()]:
         return ()
 
-    def narrow(self, logits: Tensor, state: Any, left: float) -> Tensor:
+    def narrow(self, logits: Tensor, state: Any, left: Left) -> Tensor:
         kept = _known(self.symbols, logits)
         return torch.full_like(logits, -torch.inf).index_copy(1, kept, logits.index_select(1, kept))
 
@@ -100,7 +104,7 @@ class Length(Constraint):
     def initial(self, prompt: Tensor) -> Tensor:
         return prompt.new_zeros(len(prompt))
 
-    def narrow(self, logits: Tensor, state: Tensor, left: float) -> Tensor:
+    def narrow(self, logits: Tensor, state: Tensor, left: Left) -> Tensor:
         end = _known((self.end,), logits)
         logits = torch.where(state[:, None] < self.minimum, logits.index_fill(1, end, -torch.inf), logits)
         if self.maximum is None:
@@ -145,7 +149,7 @@ class Prefix(Constraint):
         symbols, lengths = self.symbols.to(prompt.device), self.lengths.to(prompt.device)
         return _Forced(symbols, lengths, torch.zeros_like(lengths))
 
-    def narrow(self, logits: Tensor, state: _Forced, left: float) -> Tensor:
+    def narrow(self, logits: Tensor, state: _Forced, left: Left) -> Tensor:
         forced = state.place < state.lengths
         if not forced.any():
             return logits
@@ -180,7 +184,7 @@ class NoRepeat(Constraint):
     def initial(self, prompt: Tensor) -> Tensor:
         return prompt
 
-    def narrow(self, logits: Tensor, state: Tensor, left: float) -> Tensor:
+    def narrow(self, logits: Tensor, state: Tensor, left: Left) -> Tensor:
         if state.shape[1] < self.size:
             return logits
         runs = state.unfold(1, self.size, 1)  # (B, places, size)
@@ -202,7 +206,7 @@ class Together(Constraint):
     def initial(self, prompt: Tensor) -> tuple[Any, ...]:
         return tuple(part.initial(prompt) for part in self.parts)
 
-    def narrow(self, logits: Tensor, state: tuple[Any, ...], left: float) -> Tensor:
+    def narrow(self, logits: Tensor, state: tuple[Any, ...], left: Left) -> Tensor:
         for part, own in zip(self.parts, state, strict=True):
             logits = part.narrow(logits, own, left)
         return logits

@@ -40,6 +40,8 @@ class CalibrationTotals(PairTotals):
 
     def _measure(self, outputs: Sequence[float], references: Sequence[bool]) -> Floats:
         said, right = np.asarray(outputs, np.float64), np.asarray(references, np.float64)
+        if not ((said >= 0) & (said < 1 + 1e-3)).all():
+            raise UsageError("outputs are no probabilities; wanted numbers from 0 to 1")
         rows = np.zeros((len(said), 1 + BINS))
         rows[:, 0] = 1
         rows[np.arange(len(said)), 1 + np.minimum((said * BINS).astype(np.int64), BINS - 1)] = right - said

@@ -15,6 +15,7 @@ __all__ = ["ForecastTotals", "Scales", "block_interval"]
 
 MOST_BLOCKS = 10_000
 AT_ONCE = 1_000_000  # draws of blocks
+MOST = {"sMAPE": 200.0, "coverage": 1.0}  # that figures of these names can be
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -133,11 +134,12 @@ class ForecastTotals:
         return {("RMSE" if name == "MSE" else name): (math.sqrt(v) if name == "MSE" else v) for name, v in values.items()}
 
     def interval(self, name: str, overlap: int, level: float = 0.95) -> tuple[float, float]:
-        """`block_interval` of a figure."""
-        if name == "RMSE":
-            low, high = block_interval(self.mean("MSE"), overlap, level)
-            return math.sqrt(low), math.sqrt(high)
-        return block_interval(self.mean(name), overlap, level)
+        """`block_interval` of a figure, within what the figure can be."""
+        mean = self.mean("MSE" if name == "RMSE" else name)
+        least = -math.inf if any(part < 0 for part in mean.sums) else 0.0  # widths are, of quantiles that cross
+        most = next((end for start, end in MOST.items() if name.startswith(start)), math.inf)
+        low, high = np.clip(block_interval(mean, overlap, level), least, most).tolist()
+        return (math.sqrt(low), math.sqrt(high)) if name == "RMSE" else (low, high)
 
     def _rows(self, name: str) -> tuple[Floats, Floats]:
         if name not in self.names:

@@ -147,5 +147,8 @@ def _resampled(statistics: Floats) -> Floats:
 
 
 def _ends(values: Floats, level: float) -> tuple[float, float]:
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    """Of those that are defined; NaN where none is."""
+    if np.isnan(values).all():
+        return math.nan, math.nan
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

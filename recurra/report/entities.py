@@ -28,11 +28,8 @@ def entity_report(evaluation: Mapping[str, Any]) -> LabelReport:
     if not cells:
         return found
     labels = sorted({cell[side] for cell in cells for side in ("true", "told")} - {""})
-    drawn = [
-        {**cell, "true": cell["true"] or NOTHING, "told": OTHER if cell["ends"] == "other" else cell["told"] or NOTHING}
-        for cell in cells
-    ]
-    figure = confusion_figure(labels, drawn, more_true=(NOTHING,), more_told=(OTHER, NOTHING))
+    drawn = [{**cell, "told": None if cell["ends"] == "other" else cell["told"]} for cell in cells]
+    figure = confusion_figure(labels, drawn, more_true={"": NOTHING}, more_told={None: OTHER, "": NOTHING})
     said = (
         "Rows are true labels, columns what is told of the same words; darker is a larger share of the row. Of an entity told "
         "with other ends some words are found, others not; the last row is what is told where nothing is true."

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,9 +85,16 @@ def label_report(run: Run, evaluation: Mapping[str, Any], sentences: Sequence[st
 
 
 def confusion_figure(
-    labels: Sequence[str], cells: Sequence[Mapping[str, Any]], *, more_true: Sequence[str] = (), more_told: Sequence[str] = ()
+    labels: Sequence[str],
+    cells: Sequence[Mapping[str, Any]],
+    *,
+    more_true: Mapping[Any, str] = MappingProxyType({}),
+    more_told: Mapping[Any, str] = MappingProxyType({}),
 ) -> Figure:
-    """A map of true labels and what is told of them, from rows ``true, told, count``; with some more rows and columns."""
+    """A map of true labels and what is told of them, from rows ``true, told, count``; with some more rows and columns.
+
+    These are what no label is, ``""`` or None, and how each is written.
+    """
     frequent = {label: sum(cell["count"] for cell in cells if cell["true"] == label) for label in labels}
     kept = sorted(sorted(labels, key=lambda label: -frequent[label])[:WIDEST], key=list(labels).index)
     true, told = ({label: k for k, label in enumerate([*kept, *more])} for more in (more_true, more_told))
@@ -100,7 +108,7 @@ def confusion_figure(
     axes: Axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     small = 8 if len(kept) <= WRITTEN else 6.5
-    down, across = ([_name(label) for label in side] for side in (true, told))
+    down, across = ([_name(label) for label in (*kept, *more.values())] for more in (more_true, more_told))
     upright = 0 if max(map(len, across)) < 4 else 90
     axes.set_xticks(range(len(across)), across, rotation=upright, fontsize=small, parse_math=False)
     axes.set_yticks(range(len(down)), down, fontsize=small, parse_math=False)

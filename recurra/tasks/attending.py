@@ -1,6 +1,7 @@
 """Transcripts by a decoder that looks at what was read and writes symbol by symbol: its network, what it learns and writes."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from recurra import lengths as ragged
 from recurra.data import PairBatch, Ragged, Symbols
 from recurra.decode import Beam, Guess, Never, beam_search
 from recurra.engine.precision import Kind
+from recurra.errors import NumericError
 from recurra.layers.attention import mechanism
 from recurra.losses import ctc, frames_wanted
 from recurra.models import Attended, AttentionTranscriber, Decoder, Transcriber, TransformerDecoder
@@ -67,17 +69,18 @@ class Attending(NamedTuple):
         return nats.masked_scatter(fits, (1 - share) * nats[fits] + share * told)
 
     def look(self, batch: PairBatch, known: Tensor) -> tuple[list[list[int]], float, int]:
-        """What is written greedily; nats of the true targets that are `known` (B,); how many symbols these have."""
+        """What is written greedily; nats of the true targets that are `known` (B,); how many symbols these have, and ends."""
         texts: list[list[int]] = [[] for _ in batch.source]
         places, own = self._there(batch)
         if not len(places):
             return texts, 0.0, 0
         heard = self.model.read(own.source, own.source_lengths)
-        for place, [guess] in zip(places.tolist(), self._guesses(heard, searching.hypotheses(GREEDY)), strict=True):
-            texts[place] = guess.symbols
+        with suppress(NumericError):  # the training diverges; it notices that by itself
+            for place, [guess] in zip(places.tolist(), self._guesses(heard, searching.hypotheses(GREEDY)), strict=True):
+                texts[place] = guess.symbols
         x, y, lengths = bounded(own, self.model.boundary)
         nats = _nats(self.model.decoder(x, heard.state, lengths, memory=heard.memory)[0], y, lengths).cpu()
-        return texts, float(nats[known[places]].double().sum()), int(batch.target_lengths[places][known[places]].sum())
+        return texts, float(nats[known[places]].double().sum()), int(lengths.cpu()[known[places]].sum())
 
     def writer(self, how: TranscriptPrediction) -> Callable[[PairBatch], list[list[Guess]]]:
         """What writes the texts of a batch, the best first; where there is nothing to look at, nothing."""
@@ -118,7 +121,7 @@ class Attending(NamedTuple):
             self.model.decoder,
             torch.full((len(lengths), 1), end, device=self.model.pace.device),
             search,
-            steps=self.model.most(int(lengths.max())),
+            steps=torch.tensor([self.model.most(count) for count in lengths.tolist()]),
             end=end,
             state=heard.state,
             memory=heard.memory,

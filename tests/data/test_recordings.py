@@ -103,6 +103,55 @@ class TestFolders:
         path.write_bytes(path.read_bytes()[:100])
         assert "all.tar.gz: no archive that can be read" in refused(path)
 
+    def test_archives_made_from_a_folder_have_their_texts(self, tmp_path: Path) -> None:
+        path = packed(tmp_path / "all.tar.gz", {f"./{name}": content for name, content in numbered(12, "deep/").items()})
+        parts = read_recordings(path)
+        assert texts(parts) == {f"{k} said .txt" for k in range(12)}
+        assert all(place.member.startswith("./deep/") for place in parts.learnt.places)
+        assert len(dict(contents(parts.learnt.places))) == len(parts.learnt)
+
+    def test_archives_may_hold_equal_names(self, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            members = {member: f"{name} {content}" for member, content in numbered(6).items()}
+            packed(tmp_path / f"{name}.tar.gz", members)
+        files(tmp_path, {"5.wav": "", "5.txt": "loose"})
+        parts = read_recordings(tmp_path)
+        assert sum(sizes(parts)) == 13
+        assert texts(parts) == {"loose", *(f"{name} {k} said .txt" for name in ("one", "two") for k in range(6))}
+        for part in (parts.learnt, parts.validation, parts.test):
+            for place, said in zip(part.places, part.texts, strict=True):
+                assert said.startswith(place.file.name[:3] if place.member else "loose")
+
+    def test_a_text_elsewhere_is_that_of_the_only_recording_of_its_name(self, tmp_path: Path) -> None:
+        sounds = {name: "" for name in numbered(6) if name.endswith(".wav")}
+        packed(tmp_path / "a.tar.gz", sounds)
+        packed(tmp_path / "b.tar.gz", {"5.wav": "", "5.txt": "five of b"})
+        files(tmp_path, {f"{k}.txt": f"{k}" for k in range(5)})
+        found = find_recordings(tmp_path)
+        told = {(place.file.name, place.member): said for place, said in zip(found.places, found.texts, strict=True)}
+        assert told == {("a.tar.gz", f"{k}.wav"): str(k) for k in range(5)} | {
+            ("a.tar.gz", "5.wav"): "",
+            ("b.tar.gz", "5.wav"): "five of b",
+        }
+
+    def test_equal_names_in_folders_are_split(self, tmp_path: Path) -> None:
+        path = files(tmp_path / "deep", {f"spk{k}/audio{end}": f"{k}" for k in range(6) for end in (".wav", ".txt")})
+        parts = read_recordings(path)
+        assert sizes(parts) == [4, 1, 1]
+        assert texts(parts) == set("012345")
+        (tmp_path / "packed").mkdir()
+        for k in range(6):
+            packed(tmp_path / "packed" / f"spk{k}.tar.gz", {"audio.wav": "", "audio.txt": f"{k}"})
+        assert sizes(read_recordings(tmp_path / "packed")) == [4, 1, 1]
+        rows = "".join(f"spk{k}/audio.wav\t{k}\n" for k in range(6))
+        (path / "transcripts.tsv").write_text(f"path\ttext\n{rows}")
+        told = read_recordings(path)
+        assert (told.validation.texts, told.test.texts) == (parts.validation.texts, parts.test.texts)
+
+    def test_flat_folders_are_split_as_ever(self, tmp_path: Path) -> None:
+        parts = read_recordings(files(tmp_path, numbered(12)))
+        assert [place.file.name for place in (*parts.validation.places, *parts.test.places)] == ["0.wav", "11.wav"]
+
 
 class TestTables:
     def test_paths_are_found_from_the_table_or_by_name_in_archives(self, tmp_path: Path) -> None:
@@ -116,6 +165,18 @@ class TestTables:
             told |= dict(zip(map(str, side.places), side.texts, strict=True))
         names = ["near.wav", "sub/far.wav", "more.tar.gz:inside/a.wav", "more.tar.gz:inside/b.wav"]
         assert told == dict(zip((f"{tmp_path}/{name}" for name in names), ("one", "two", "three", "four"), strict=True))
+
+    def test_a_member_that_two_archives_have(self, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            packed(tmp_path / f"{name}.tar", {"./in/a.wav": name, "in/b.wav": name, "c/a.wav": name})
+        for told in ("one.tar/in/a.wav", "./one.tar/in/b.wav"):
+            (tmp_path / "all.tsv").write_text(f"path\ttext\n{told}\tone\n")
+            [(_, content)] = contents(find_recordings(tmp_path / "all.tsv").places)
+            assert content == b"one"
+        (tmp_path / "two.tsv").write_text("path\ttext\nin/a.wav\ttwo\nc/a.wav\ttwo\n")
+        assert {content for _, content in contents(find_recordings(tmp_path / "two.tsv").places)} == {b"two"}
+        (tmp_path / "all.tsv").write_text("path\ttext\nin/a.wav\tone\n")
+        assert "in/a.wav: 2 files of this name, one.tar:./in/a.wav and two.tar:./in/a.wav" in refused(tmp_path / "all.tsv")
 
     def test_whole_groups_stand_on_one_side(self, tmp_path: Path) -> None:
         files(tmp_path, {f"{k}.wav": "" for k in range(30)})

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recurra.data import read_labelled
-from recurra.data.time_series_files import read_arrays, read_ts
+from recurra.data.time_series_files import nested, read_arrays, read_ts
 from recurra.errors import DataError
 from tests.data.reading import Write
 
@@ -54,6 +54,27 @@ class TestTs:
     )  # fmt: skip
     def test_bad_files(self, write: Write, text: str, message: str) -> None:
         assert refused(read_ts, write(text, "t.ts")) == message
+
+
+class TestNested:
+    def test_lists_for_each_channel(self) -> None:
+        steps, channels = nested("a", {"x": [1, None], "y": [3, 4]})
+        assert (steps[0].tolist(), channels) == ([1, 3], ("x", "y"))
+        assert np.isnan(steps[1, 0])
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            ({"a": [1, 2], "b": 5}, "a, channel b: '5'; wanted a list of numbers"),
+            ({"a": "123", "b": [4, 5, 6]}, "a, channel a: '123'; wanted a list of numbers"),
+            ([1, 10**400], f"a, step 2: 1{'0' * 39} is too large; wanted a finite number in single precision"),
+            ([[1], [10**400]], f"a, step 2: 1{'0' * 39} is too large; wanted a finite number in single precision"),
+        ],
+    )
+    def test_what_is_no_series(self, value: Any, message: str) -> None:
+        with pytest.raises(DataError) as caught:
+            nested("a", value)
+        assert str(caught.value) == message
 
 
 class TestArrays:

@@ -66,6 +66,8 @@ def test_texts_beside_images(tmp_path: Path) -> None:
         ("list.tsv", "0.png\tzero\n1.png\tone\n"),
         ("list.tsv", "text\tpath\nzero\t0.png\none\t1.png\n"),
         ("list.csv", "path,text\n0.png,zero\n1.png,one\n"),
+        ("list.csv", '"path","text"\n"0.png","zero"\n"1.png","one"\n'),
+        ("list.csv", '"text";"path"\nzero;0.png\none;1.png\n'),
         ("list.jsonl", '{"path": "0.png", "text": "zero"}\n{"path": "1.png", "text": "one"}\n'),
     ],
 )
@@ -75,6 +77,25 @@ def test_tables_of_paths(tmp_path: Path, name: str, content: str) -> None:
     archive(folder(tmp_path / "b", {name: content.encode()}) / "list.tar", members)
     for place in (path, path / name, tmp_path / "b", tmp_path / "b" / name):
         assert find_writings(place, LOOK).texts == ["zero", "one"]
+
+
+def test_archives_made_from_a_folder(tmp_path: Path) -> None:
+    found = find_writings(archive(tmp_path / "b.tar", {f"./{name}": content for name, content in BESIDE.items()}), LOOK)
+    told = {name.rpartition("/")[2]: text for name, text in zip(found.names, found.texts, strict=True)}
+    assert told == {"0.png": "zero", "1.png": "eins", "2.png": "", "2.bin.png": ""}
+
+
+def test_an_image_that_is_listed_twice(tmp_path: Path) -> None:
+    members = {f"{k}.png": drawn(k) for k in range(2)}
+    path = folder(tmp_path, members | {"list.tsv": b"0.png\tzero\n1.png\tone\n0.png\tzero\n"})
+    found = find_writings(path, LOOK)
+    assert (found.texts, found.lines) == (["zero", "one"], [1, 2])
+    assert found.remarks == [("several lines in tables",), ()]
+    folder(path, {"more.csv": b"path,text\n1.png,two\n"})
+    with pytest.raises(DataError) as caught:
+        find_writings(path, LOOK)
+    wanted = "more.csv, line 2: 1.png has another text in list.tsv, line 2; wanted one text for each image"
+    assert str(caught.value).replace(f"{path}/", "") == wanted
 
 
 def test_an_image_of_the_archive_that_is_called_as_its_table(tmp_path: Path) -> None:
@@ -98,6 +119,13 @@ def test_folders_are_classes_and_parts(tmp_path: Path) -> None:
     assert sorted(parts.test.texts) == ["a"] * 12 + ["b"] * 12
     assert len(parts.learnt) + len(parts.validation) == 24
     assert not {"test"} & {Path(name).parts[-3] for name in parts.learnt.names}
+
+
+def test_folders_of_archives_are_classes(tmp_path: Path) -> None:
+    members = {f"./{label}/{k}.png": drawn(k) for label in "ab" for k in range(3)}
+    assert sorted(find_writings(archive(tmp_path / "a.tar", members), LOOK).texts) == list("aaabbb")
+    flat = archive(tmp_path / "b.tar", {f"{k}.png": drawn(k) for k in range(3)})
+    assert not any(find_writings(flat, LOOK).texts)
 
 
 def test_parts_by_names_and_by_hash(tmp_path: Path) -> None:

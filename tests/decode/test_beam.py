@@ -8,8 +8,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recurra.decode import Beam, Hypotheses, LengthPenalty, beam_search, coverage_penalty, greedy, mean, spoken, total, wu
-from recurra.errors import NumericError, UsageError
+from recurra.decode import (
+    Automaton,
+    Beam,
+    Hypotheses,
+    LengthPenalty,
+    beam_search,
+    coverage_penalty,
+    greedy,
+    mean,
+    spoken,
+    total,
+    wu,
+)
+from recurra.errors import NumericError, ShapeError, UsageError
 from recurra.state import take
 from tests.decode.cores import END, Trigram, V, everything, language_model, log_probability, row
 from tests.tolerance import close
@@ -127,6 +139,25 @@ def test_rows_do_not_meet_and_what_ended_stays_ended() -> None:
         alone = beam_search(model, PROMPT[b : b + 1], beam, steps=9, end=END)
         assert [said(alone, 0, n) for n in range(3)] == [said(found, b, n) for n in range(3)]
         close(alone.scores[0], found.scores[b])
+
+
+@pytest.mark.parametrize(
+    "beam", [Beam(width=1), Beam(width=4, best=3), Beam(width=4, best=4, groups=2, patience=1)], ids=["1", "4", "2x2"]
+)
+def test_rows_with_numbers_of_steps_of_their_own_are_as_alone(beam: Beam) -> None:
+    rule = Automaton.of("(aa)*b?", ["", "a", "b", "c"], end=END)  # must know how many are left
+    for rules in ((), (rule,)):
+        limits = torch.tensor([2, 7, 4])
+        found = beam_search(Trigram(), PROMPT, beam, steps=limits, end=END, constraints=rules)
+        for b, limit in enumerate(limits.tolist()):
+            alone = beam_search(Trigram(), PROMPT[b : b + 1], beam, steps=limit, end=END, constraints=rules)
+            for n in range(int((alone.scores[0] > -math.inf).sum())):
+                own = found.symbols[b, n, : found.lengths[b, n]]
+                assert own.equal(alone.symbols[0, n, : alone.lengths[0, n]])
+            close(found.scores[b], alone.scores[0])
+            close(found.log_probabilities[b], alone.log_probabilities[0])
+    with pytest.raises(ShapeError, match=r"steps is \(2,\); wanted \(3,\)"):
+        beam_search(Trigram(), PROMPT, beam, steps=torch.tensor([2, 3]), end=END)
 
 
 class TestMemory:

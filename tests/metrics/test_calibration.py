@@ -55,6 +55,12 @@ def test_logarithms_of_large_numbers() -> None:
     np.testing.assert_allclose(np.exp(log_softmax(np.array([[3.0, 1.0, 0.0]]), 2.0)).sum(), 1)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -0.1, 1.1])
+def test_what_is_no_probability(value: float) -> None:
+    with pytest.raises(UsageError, match=r"^outputs are no probabilities; wanted numbers from 0 to 1$"):
+        CalibrationTotals().add([0.5, value], [True, False])
+
+
 def test_shapes() -> None:
     with pytest.raises(UsageError, match=r"wanted \(N, K\) and \(N,\)"):
         fit_temperature(np.zeros((3, 2)), np.zeros(2, np.int64))

@@ -157,6 +157,24 @@ def test_intervals_of_figures() -> None:
         assert low <= value <= high
 
 
+def test_intervals_stay_within_what_a_figure_can_be() -> None:
+    totals, ones = ForecastTotals(LEVELS), np.ones((12, 1, 1))
+    size = np.where(np.arange(12) == 5, 9.0, 0.0)[:, None, None]  # one origin is all wrong, and outside of the band
+    band = np.stack([-ones, 0 * ones, ones], axis=-1)
+    totals.add(0 * ones, size, Scales(np.ones(1), np.ones(1)), quantiles=band)
+    low, high = block_interval(totals.mean("MSE"), 4)
+    assert low < 0
+    assert totals.interval("RMSE", 4) == (0.0, math.sqrt(high))
+    for name in totals.figures():
+        assert totals.interval(name, 4)[0] >= 0
+    assert block_interval(totals.mean("coverage 0.8"), 4)[1] > 1
+    assert totals.interval("coverage 0.8", 4)[1] == 1
+    assert all(math.isnan(end) for end in totals.interval("RMSE", 7))
+    crossed = ForecastTotals(LEVELS)
+    crossed.add(0 * ones, 0 * ones, Scales(np.ones(1), np.ones(1)), quantiles=band[..., ::-1])
+    assert crossed.interval("width 0.8", 4) == (-2.0, -2.0)
+
+
 def test_what_is_refused() -> None:
     case, totals = Case(), ForecastTotals(LEVELS)
     with pytest.raises(UsageError, match=r"quantiles are None; wanted \(23, 4, 3, 3\)"):

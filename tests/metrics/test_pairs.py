@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import UsageError
-from recurra.metrics import PairedDifference, PairTotals, RougeTotals, SequenceTotals, wilson
+from recurra.metrics import NumberTotals, PairedDifference, PairTotals, RougeTotals, SequenceTotals, wilson
 
 
 def totals(outputs: list[str], references: list[str]) -> SequenceTotals:
@@ -98,6 +98,16 @@ def test_nothing_has_no_figures() -> None:
 def test_one_pair_has_no_resampled_interval() -> None:
     assert all(math.isnan(end) for end in totals(["a"], ["b"]).interval("error rate"))
     assert str(totals(["a"], ["b"]).difference(totals(["b"], ["b"]), "error rate")) == "+1 (too few pairs for an interval)"
+
+
+def test_draws_without_a_figure_do_not_count() -> None:
+    few, none = NumberTotals(), NumberTotals()
+    few.add([1.0, 1.0, 2.5], [1.0, 1.0, 2.0])  # R2 of draws of the first two alone is not defined
+    none.add([1.0, 1.0], [1.0, 1.0])
+    low, high = few.interval("R2")
+    assert low < few.figures()["R2"] <= high
+    assert few.difference(few, "R2") == (0.0, 0.0, 0.0)
+    assert all(math.isnan(end) for end in none.interval("R2"))
 
 
 def test_a_difference_reads_as_a_sentence() -> None:

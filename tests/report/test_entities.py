@@ -29,6 +29,16 @@ def test_labels_and_mistakes() -> None:
     assert sorted(text.get_text() for text in axes.texts) == ["1", "2", "3", "5", "7"]
 
 
+def test_labels_may_be_called_as_the_other_rows_and_columns() -> None:
+    names = {"PER": "nothing", "LOC": "other ends"}
+    cells = [cell | {side: names.get(cell[side], "") for side in ("true", "told")} for cell in CELLS]
+    [axes] = entity_report({"tables": {"confusion": cells}}).pictures[0].figure.axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["nothing", "other ends", "other ends", "nothing"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["nothing", "other ends", "nothing"]
+    counts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert counts == {(0, 0): "7", (3, 0): "2", (0, 1): "3", (2, 1): "1", (1, 2): "5"}
+
+
 def test_the_most_frequent_kinds_are_listed() -> None:
     cells = [{"true": f"A{k}", "told": "", "ends": "", "count": 100 - k, "most often": "x"} for k in range(WORST + 5)]
     body = entity_report({"tables": {"confusion": cells}}).sections[0].body

@@ -38,6 +38,9 @@ def test_a_confusion_shows_every_count() -> None:
     [axes] = figure.axes
     assert np.asarray(axes.images[0].get_array()).tolist() == [[0.75, 0.25], [0, 0]]
     assert sorted(text.get_text() for text in axes.texts) == ["1", "3"]
+    more = confusion_figure(["a", "b"], cells, more_true={"": "b"}, more_told={None: "none"})
+    assert np.asarray(more.axes[0].images[0].get_array()).tolist() == [[0.75, 0.25, 0], [0, 0, 0], [0, 1, 0]]
+    assert [text.get_text() for text in more.axes[0].get_yticklabels()] == ["a", "b", "b"]
     many = [{"true": f"label {k}", "told": f"label {k}", "count": 100 - k} for k in range(50)]
     [axes] = confusion_figure([f"label {k}" for k in range(50)], many).axes
     assert [text.get_text() for text in axes.get_yticklabels()] == [f"label {k}" for k in range(30)]

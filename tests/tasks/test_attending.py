@@ -69,7 +69,7 @@ def test_a_look_counts_what_is_known_and_has_a_frame() -> None:
     whole, some = made(ctc_weight=0.4), batch([0, 1, 2, 3])
     with torch.no_grad():
         texts, nats, count = whole.look(some, torch.tensor([True, False, True, True]))
-    assert count == 6
+    assert count == 8  # with an end each
     rows = [some.source[0], some.source[3, :2]]
     wanted = sum(told(whole.model, x, text) for x, text in zip(rows, ([1, 2, 3], [3, 3, 1]), strict=True))
     assert nats == pytest.approx(wanted)
@@ -133,6 +133,28 @@ def test_options_that_cannot_be(how: dict[str, Any], message: str) -> None:
     assert message in str(caught.value)
     with pytest.raises(UsageError, match="train a run with decoder=ctc"):
         searching.hypotheses(TranscriptPrediction(language="runs/text"))
+
+
+@torch.no_grad()
+def test_a_text_is_as_long_alone_as_in_company() -> None:
+    whole = made()
+    whole.model.decoder.output.bias[-1] = -100  # it never ends
+    for how in (TranscriptPrediction(beam=1), TranscriptPrediction(beam=4, best=2)):
+        write = whole.writer(how)
+        together, alone = write(batch([0, 1, 3])), [write(batch([row]))[0] for row in (0, 1, 3)]
+        assert [[guess.symbols for guess in each] for each in together] == [[guess.symbols for guess in each] for each in alone]
+        assert [len(best.symbols) for best, *_ in together] == [20, 14, 12]  # ten, and two for each of 5, 2 and 1 frames
+        for one, other in zip(together, alone, strict=True):
+            assert [guess.score for guess in one] == pytest.approx([guess.score for guess in other])
+
+
+@torch.no_grad()
+def test_a_look_at_what_diverged_is_no_error() -> None:
+    whole = made()
+    whole.model.decoder.output.weight.fill_(torch.nan)
+    texts, nats, count = whole.look(batch([0, 1]), torch.tensor([True, True]))
+    assert (texts, count) == ([[], []], 7)
+    assert np.isnan(nats)
 
 
 @torch.no_grad()
