@@ -17,6 +17,15 @@ from recurra.tasks.searching import search
 
 __all__ = ["Stream"]
 
+WHOLE = (
+    ("model", "transformer", "recurrent"),
+    ("bidirectional", "true", "false"),
+    ("front", "resnet", "convolution"),
+    ("normalise", "whole", "running"),
+    ("normalise", "whole-level", "running-level"),
+)
+"""Options that want all of a sequence at once, each with the value that does and one that does not."""
+
 
 @final
 class Stream:
@@ -37,10 +46,12 @@ class Stream:
             )
         options, model, symbols = whole
         if not model.streams:
-            reason = "model=transformer" if options.model == "transformer" else "bidirectional=true"
-            raise UsageError(
-                f"{reason}: the run reads whole sequences; train one with bidirectional=false to hear it as it comes"
+            given = {name: str(value).lower() for name, value in options}
+            told, wanted = next(
+                ((f"{name}={value}", f"{name}={other}") for name, value, other in WHOLE if given.get(name) == value),
+                ("a network of images", "front=convolution"),
             )
+            raise UsageError(f"{told}: the run reads whole sequences; train one with {wanted} to hear it as it comes")
         self.model, self.symbols, self.search = (
             recipes.held(model, how.weights),
             symbols,

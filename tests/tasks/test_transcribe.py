@@ -154,7 +154,8 @@ class TestStreaming:
         for name, words in (("both", {"bidirectional": True}), ("whole", {"normalise": "whole"}), ("map", {"front": "resnet"})):
             options = recurra.Transcribe(**SMALL | {"hidden": 8, "channels": 4}, steps=1, **words)
             made = options.fit(songs, out=tmp_path / name, show=False)
-            with pytest.raises(UsageError, match="reads whole"):
+            [(option, value)] = words.items()
+            with pytest.raises(UsageError, match=f"{option}={str(value).lower()}: the run reads whole sequences"):
                 made.stream()
 
     def test_a_network_of_time_and_bands_hears_recordings_alone_as_among_others(self, songs: Path, tmp_path: Path) -> None:

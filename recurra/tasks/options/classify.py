@@ -60,7 +60,7 @@ class Classify(TaskOptions):
 
     # the network
     model: Literal["recurrent", "transformer"] = Field("recurrent", description="what reads")
-    bidirectional: bool = Field(True, description="read from both ends; false makes it one that streams")
+    bidirectional: bool = Field(True, description="read from both ends, or forwards only")
     pooling: Literal["last", "mean", "max", "attention"] = Field(
         "max", description="what makes one vector of those of all steps"
     )
@@ -83,7 +83,10 @@ class Classify(TaskOptions):
         if self.bidirectional and self.model == "recurrent" and self.hidden % 2:
             raise UsageError(f"hidden={self.hidden}: wanted an even number, half for each direction; or bidirectional=false")
         if self.stride > max(1, self.convolution):
-            raise UsageError(f"stride={self.stride}: wanted at most convolution={self.convolution}, or some steps are not seen")
+            wanted = (
+                f"at most convolution={self.convolution}" if self.convolution else f"convolution={self.stride} or more with it"
+            )
+            raise UsageError(f"stride={self.stride}: wanted {wanted}, or some steps are not seen")
         if self.output == "number" and (self.balance != "none" or self.smoothing):
             given = f"balance={self.balance}" if self.balance != "none" else f"smoothing={self.smoothing}"
             raise UsageError(f"{given}: of labels; with output=number there are none")

@@ -93,4 +93,9 @@ class TranscribePrediction(TranscriptPrediction):
         0.2
     """
 
-    chunk: float = Field(0.0, ge=0, le=3600, description="seconds heard at a time, a row for each; 0 hears recordings whole")
+    chunk: float = Field(
+        0.0,
+        ge=0,
+        le=3600,
+        description="seconds heard at a time, a row for each; 0 hears recordings whole, and standard input by 0.25",
+    )

@@ -47,7 +47,7 @@ class TranscriptOptions(TaskOptions):
 
     # the network
     model: Literal["recurrent", "transformer"] = Field("recurrent", description="what reads")
-    bidirectional: bool = Field(True, description="read from both ends; without it, in chunks as they come")
+    bidirectional: bool = Field(True, description="read from both ends, or forwards only")
     heads: int = Field(4, ge=1, le=1000, description="of a transformer's attention")
 
     # what writes, or tells
