@@ -121,7 +121,7 @@ def read_objects(path: Path, text: str = "", label: str = "", encoding: str = "u
     words is a text.
     """
     read = list(entries(path, _lines(as_written(path, encoding)), text))
-    mark = label or next(("".join(_first(one.found, (*LABELS, "y"))) for one in read if _first(one.found, (*LABELS, "y"))), "")
+    mark = label or next(filter(None, ("".join(_first(one.found, (*LABELS, "y"))) for one in read)), "")
     labels = [label_text(f"{path}, line {one.line}, key {mark}", one.found.get(mark)) if mark else "" for one in read]
     if label and read and not any(labels):
         raise DataError(f"{path}: no key {label} in it; say label=KEY")
@@ -246,7 +246,7 @@ def _texts(path: Path, rows: Iterable[Row], of: _Columns) -> Iterator[tuple[int,
 
 def _check_width(path: Path, number: int, cells: Sequence[str], of: _Columns) -> None:
     """Refuse a row with more cells than the first, where one is likely a piece of a text."""
-    if (of.header or bare(path.name).lower().endswith(".csv")) and any(map(str.strip, cells[of.width :])):
+    if any(map(str.strip, cells[of.width :])) and (of.header or bare(path.name).lower().endswith(".csv")):
         wanted = f"{of.width}, as in its first line; quotes go around a text that holds the separator"
         raise DataError(f"{path}, line {number}: {len(cells)} columns; wanted {wanted}")
 

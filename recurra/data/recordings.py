@@ -1,52 +1,28 @@
 """Recordings and what is said in them: folders, tables of paths and texts, archives; their split, or an honest one."""
 
 import hashlib
-import io
-import tarfile
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from recurra import store
+from recurra.data.archives import Place, archive_names, contents, is_archive
 from recurra.data.audio import AUDIO
 from recurra.data.parts import PARTS, Parts, check_share, counted
 from recurra.data.sides import Sides, read_sides
 from recurra.errors import DataError, UsageError
 
 __all__ = [
-    "Place",
     "RecordingParts",
     "Recordings",
-    "archive_names",
-    "contents",
     "find_recordings",
     "read_recordings",
     "split_recordings",
 ]
 
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson")
-ARCHIVES = (".tar", ".tar.gz", ".tgz")
-BYTES = 1_000_000_000  # of a member of an archive, which is held whole
 TEXT = 1_000_000  # bytes of a transcript
-
-
-class Place(NamedTuple):
-    """Where a recording lies: a file, or a member of an archive."""
-
-    file: Path
-    member: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.member}" if self.member else str(self.file)
-
-    @property
-    def stem(self) -> str:
-        """The name without folders and ending."""
-        return PurePosixPath(self.member or self.file.as_posix()).stem
 
 
 @dataclass(frozen=True)
@@ -156,7 +132,7 @@ def find_recordings(path: Path, audio: str = "path", text: str = "text", *, enco
     """All recordings of a file of sound, an archive, a table, or a folder and those below it, with the texts that there are."""
     if path.suffix.lower() in TABLES:
         return _table(path, audio, text, "", encoding, {})
-    if not path.is_dir() and not _is_archive(path):
+    if not path.is_dir() and not is_archive(path):
         if not path.exists():
             raise DataError(f"{path}: no such file or folder")
         return Recordings(str(path), [Place(path)], [_beside(path, encoding)], [""], [1])
@@ -166,30 +142,12 @@ def find_recordings(path: Path, audio: str = "path", text: str = "text", *, enco
     return found
 
 
-def contents(places: Sequence[Place]) -> Iterator[tuple[int, Path | bytes]]:
-    """Which of the places each is, and its file, or what is in it where it lies in an archive, which is read once in its order.
-
-    Raises:
-        DataError: an archive that cannot be read, or with a member above a gigabyte.
-    """
-    members: dict[Path, dict[str, list[int]]] = {}
-    for k, place in enumerate(places):
-        if place.member:
-            members.setdefault(place.file, {}).setdefault(place.member, []).append(k)
-        else:
-            yield k, place.file
-    for file, wanted in members.items():
-        for name, content in _members(file, wanted.keys()):
-            for k in wanted[name]:
-                yield k, content
-
-
 def _parts(path: Path, audio: str, text: str, group: str, encoding: str) -> dict[str, Recordings]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     if path.suffix.lower() in TABLES:
         return {"train": _table(path, audio, text, group, encoding, {})}
-    if not path.is_dir() and not _is_archive(path):
+    if not path.is_dir() and not is_archive(path):
         raise DataError(f"{path}: wanted a table of paths and texts (.tsv, .csv, .jsonl), a folder of recordings, or a .tar.gz")
     index = _index(path)
     if path.is_dir():
@@ -325,7 +283,7 @@ def _index(path: Path) -> dict[Place, str]:
         below = file.relative_to(path)
         if not file.is_file() or any(part.startswith(".") for part in below.parts):
             continue
-        if _is_archive(file):
+        if is_archive(file):
             index |= {Place(file, name): _plain(name) for name in archive_names(file)}
         else:
             index[Place(file)] = below.as_posix()
@@ -356,44 +314,6 @@ def _called(places: Sequence[Place], root: Path) -> list[str]:
         else:
             names.append(_below(place.file, root) + (f"/{place.member}" if place.member else ""))
     return names
-
-
-def _is_archive(path: Path) -> bool:
-    return path.name.lower().endswith(ARCHIVES)
-
-
-def archive_names(file: Path) -> list[str]:
-    """The members of an archive that are files."""
-    with _archive(file) as archive:
-        return [member.name for member in archive if member.isfile()]
-
-
-def _members(file: Path, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    left = set(wanted)
-    with _archive(file) as archive:
-        for member in archive:
-            if member.isfile() and member.name in left:
-                if member.size > BYTES:
-                    raise DataError(f"{file}:{member.name}: {member.size:,} bytes; wanted at most {BYTES:,} in an archive")
-                content = archive.extractfile(member)
-                assert content is not None
-                left.remove(member.name)
-                yield member.name, content.read()
-            if not left:
-                return
-    if left:
-        raise DataError(f"{file}: no {min(left)} in it any more")
-
-
-@contextmanager
-def _archive(file: Path) -> Iterator[tarfile.TarFile]:
-    """An archive whose members come one after the other; nothing of it is written anywhere."""
-    try:
-        with file.open("rb") as raw, tarfile.open(fileobj=io.BufferedReader(raw), mode="r|*") as archive:
-            yield archive
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise DataError(f"{file}: no archive that can be read ({reason}); wanted .tar or .tar.gz, whole") from None
 
 
 def _split(groups: Sequence[str], missing: Sequence[str], held_out: float) -> dict[str, list[int]]:

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from recurra.data.archives import Place, contents
 from recurra.data.audio import LONGEST, read_sound
 from recurra.data.buckets import Buckets, PairBatch
 from recurra.data.feature_cache import kept
 from recurra.data.ragged import Ragged
-from recurra.data.recordings import Place, Recordings, contents
+from recurra.data.recordings import Recordings
 from recurra.data.resampling import resample
 from recurra.errors import DataError, UsageError
 

@@ -13,16 +13,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.archives import ARCHIVES, Place, archive_names, contents, is_archive
 from recurra.data.corpus import as_written
 from recurra.data.images import IMAGES, columns, ink, read_image
 from recurra.data.ink import INK, ink_features, read_ink
-from recurra.data.recordings import Place, archive_names, contents
 from recurra.data.sides import read_sides
 from recurra.errors import DataError
 
 __all__ = ["Look", "Writings", "find_writings"]
 
-ARCHIVES = (".tar", ".tar.gz", ".tgz")
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson")
 TEXTS = (".gt.txt", ".txt")
 SIDES = ("inputs", "texts", "names", "lines", "remarks", "problems")
@@ -142,7 +141,7 @@ def _images(path: Path, files: Sequence[Path], look: Look) -> Writings:
     texts = _beside(images, index, look.encoding)
     for number, place in enumerate(images, 1):
         told[place] = (texts.get(place, ""), str(place), number)
-    many = path.is_dir() or _ending(path) in ARCHIVES
+    many = path.is_dir() or is_archive(path)
     if not any(said for said, _, _ in told.values()) and many and len({_folder(place) for place in told}) > 1:
         told = {place: (_folder(place), name, number) for place, (_, name, number) in told.items()}
     if not told:
@@ -225,7 +224,7 @@ def _index(files: Sequence[Path]) -> dict[str, Place]:
     """All files, and all members of archives, by names of their own."""
     index: dict[str, Place] = {}
     for file in files:
-        if _ending(file) in ARCHIVES:
+        if is_archive(file):
             index |= {f"{file}/{PurePosixPath(name)}": Place(file, name) for name in archive_names(file)}
         else:
             index[str(file)] = Place(file)
@@ -289,7 +288,7 @@ def _first(file: Path, look: Look) -> str:
 
 def _ending(file: Path) -> str:
     bare = file.name.lower()
-    if bare.endswith(ARCHIVES):
+    if is_archive(file):
         return ".tar"
     return PurePosixPath(bare.removesuffix(".gz")).suffix
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recurra.errors import RecurraError, UsageError
-from recurra.report.style import Picture
+from recurra.report.style import Picture, shown
 from recurra.tasks.attention import Looked, attention
 from recurra.tasks.runs import Run
 
@@ -16,7 +16,6 @@ MAPS = 4
 """Sources that are drawn where nobody names any."""
 WIDEST, TALLEST = 60, 40  # symbols that are drawn of a source and of a target
 SYMBOL = 0.19  # inches that one takes
-BLANK = "\u00b7"
 
 
 def attention_pictures(run: Run, sources: Sequence[str], missing: list[str]) -> list[Picture]:
@@ -53,14 +52,9 @@ def _figure(looked: Looked) -> Figure:
     axes: Axes = figure.subplots()
     axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     upright = all(len(piece.strip()) <= 1 for piece in source)
-    axes.set_xticks(range(len(source)), [_shown(piece) for piece in source], rotation=0 if upright else 90, fontsize=8)
-    axes.set_yticks(range(len(target)), [_shown(piece) if piece else "end" for piece in target], fontsize=8)
+    axes.set_xticks(range(len(source)), [shown(piece or " ") for piece in source], rotation=0 if upright else 90, fontsize=8)
+    axes.set_yticks(range(len(target)), [shown(piece) for piece in target], fontsize=8)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure
-
-
-def _shown(piece: str) -> str:
-    """A symbol so that it can be seen, and is not read as mathematics."""
-    return (piece.strip() or BLANK).replace("$", r"\$")

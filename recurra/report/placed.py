@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from recurra.errors import RecurraError
-from recurra.report.style import Picture
+from recurra.report.style import Picture, shown
 from recurra.tasks.options import TranscriptOptions
 from recurra.tasks.placed import Placed
 from recurra.tasks.runs import Run
@@ -58,7 +58,7 @@ def _figure(one: Placed) -> Figure:
     below.imshow(
         weights, cmap="Blues", vmin=0, vmax=max(1e-9, weights.max()), aspect="auto", extent=(0, one.length, len(symbols), 0)
     )
-    below.set_yticks([k + 0.5 for k in range(len(symbols))], [_shown(symbol) for symbol in symbols], fontsize=7)
+    below.set_yticks([k + 0.5 for k in range(len(symbols))], [shown(symbol) for symbol in symbols], fontsize=7)
     below.set_xlabel(one.unit, fontsize=9)
     above.set_yticks([])
     for axes in (above, below):
@@ -70,8 +70,3 @@ def _figure(one: Placed) -> Figure:
 def _ends(origin: str, height: int) -> tuple[float, float]:
     """Where the lower and the upper edge of a picture lie."""
     return (0, height) if origin == "lower" else (height, 0)
-
-
-def _shown(symbol: str) -> str:
-    """A symbol so that it can be seen, and is not read as mathematics."""
-    return (symbol.strip() or ("end" if not symbol else "·")).replace("$", r"\$")

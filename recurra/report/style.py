@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "LINES", "MAIN", "MARK", "MARKERS", "Picture", "percent", "small"]
+__all__ = ["COLOURS", "LINES", "MAIN", "MARK", "MARKERS", "Picture", "percent", "shown", "small"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 """Colours that colour-blind people tell apart (Okabe & Ito 2008)."""
@@ -56,6 +56,15 @@ def percent(share: float) -> str:
     '45 %'
     """
     return f"{100 * share:.0f} %"
+
+
+def shown(symbol: str) -> str:
+    r"""A symbol so that it can be seen, and is not read as mathematics; the empty one is an end.
+
+    >>> shown("$"), shown(" "), shown("")
+    ('\\$', '·', 'end')
+    """
+    return (symbol.strip() or ("\u00b7" if symbol else "end")).replace("$", r"\$")
 
 
 def small(x: str, y: str, *, rows: int = 1, height: float = 2.9) -> tuple[Figure, Axes]:

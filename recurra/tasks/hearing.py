@@ -14,17 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recurra.data import Ragged, Transcribed, TranscribedParts
+from recurra.data.archives import Place, contents
 from recurra.data.audio import read_sound, sound_pieces, sound_rate
 from recurra.data.dial_tones import RATE, dial_tones
-from recurra.data.recordings import (
-    Place,
-    RecordingParts,
-    Recordings,
-    contents,
-    find_recordings,
-    read_recordings,
-    split_recordings,
-)
+from recurra.data.recordings import RecordingParts, Recordings, find_recordings, read_recordings, split_recordings
 from recurra.data.resampling import resample
 from recurra.data.utterances import Heard, SpeechBatches, hear, sounds_in_order
 from recurra.errors import DataError, UsageError

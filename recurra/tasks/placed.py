@@ -12,7 +12,7 @@ from recurra.tasks import transcripts
 from recurra.tasks.runs import Run
 from recurra.tasks.transcripts import Kind
 
-__all__ = ["Placed", "placed"]
+__all__ = ["Placed", "find_places"]
 
 
 class Placed(NamedTuple):
@@ -44,7 +44,7 @@ class Placed(NamedTuple):
 
 
 @torch.no_grad()
-def placed(run: Run, kind: Kind, asked: Transcribed, count: int, unit: str, per_unit: float = 1.0) -> list[Placed]:
+def find_places(run: Run, kind: Kind, asked: Transcribed, count: int, unit: str, per_unit: float = 1.0) -> list[Placed]:
     """Some of these, evenly from all, written greedily; without those of which nothing is written."""
     options: Any = run.options
     if options.output == "label":

@@ -10,8 +10,7 @@ from recurra.errors import DataError, UsageError
 from recurra.tasks import reading, told
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.options import EvaluationOptions, Read, TranscriptPrediction
-from recurra.tasks.placed import Placed
-from recurra.tasks.placed import placed as tell_places
+from recurra.tasks.placed import Placed, find_places
 from recurra.tasks.reading import Seen
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
@@ -63,7 +62,7 @@ def placed(run: Run, count: int) -> list[Placed]:
     """Where in some of what the run was measured on each symbol is seen that it writes."""
     of = _seen(run)
     unit = "columns" if of.kind == "images" else "points"
-    return tell_places(run, reading.kind(_options(run), of), reading.transcribed(_parts(run).test), count, unit)
+    return find_places(run, reading.kind(_options(run), of), reading.transcribed(_parts(run).test), count, unit)
 
 
 def predict(run: Run, data: Path | None, how: TranscriptPrediction) -> Iterator[Mapping[str, Any]]:

@@ -188,7 +188,7 @@ class Run:
 
     def placed(self, count: int = 4) -> list[Any]:
         """Where each symbol lies that the run writes of some of what it was measured on: `recurra.tasks.placed.Placed`."""
-        found: list[Any] = self._verb("placed")(self, count)
+        found: list[Any] = self._verb("placed", "transcribe")(self, count)
         return found
 
     def attention(self, sources: Sequence[str]) -> list[Any]:

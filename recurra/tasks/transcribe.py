@@ -16,8 +16,7 @@ from recurra.tasks import hearing, told, transcripts
 from recurra.tasks.evaluation import Evaluation
 from recurra.tasks.listening import Stream
 from recurra.tasks.options import EvaluationOptions, Transcribe, TranscribePrediction
-from recurra.tasks.placed import Placed
-from recurra.tasks.placed import placed as tell_places
+from recurra.tasks.placed import Placed, find_places
 from recurra.tasks.recipes import Setup
 from recurra.tasks.runs import Run
 
@@ -56,7 +55,7 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
 def placed(run: Run, count: int) -> list[Placed]:
     """Where in some of the recordings that the run was measured on each symbol is heard that it writes."""
     options = _options(run)
-    return tell_places(run, hearing.kind(options), _parts(run).test, count, "seconds", options.rate)
+    return find_places(run, hearing.kind(options), _parts(run).test, count, "seconds", options.rate)
 
 
 def predict(run: Run, data: Path | None, how: TranscribePrediction) -> Iterator[Mapping[str, Any]]:

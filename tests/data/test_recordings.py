@@ -5,15 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from recurra.data.recordings import (
-    Place,
-    RecordingParts,
-    Recordings,
-    contents,
-    find_recordings,
-    read_recordings,
-    split_recordings,
-)
+from recurra.data.archives import Place, contents
+from recurra.data.recordings import RecordingParts, Recordings, find_recordings, read_recordings, split_recordings
 from recurra.errors import DataError, UsageError
 from tests.places import dataset
 
