@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recurra.data.counts import told_count
 from recurra.data.ragged import Ragged
 from recurra.errors import DataError, UsageError
 
@@ -97,13 +98,13 @@ class Buckets:
         if not sources.rows:
             raise DataError("no pairs to make batches of; wanted at least 1")
         if sources.rows != targets.rows:
-            raise UsageError(f"{sources.rows:,} sources, {targets.rows:,} targets; wanted as many")
+            raise UsageError(f"{told_count(sources.rows, 'source')}, {told_count(targets.rows, 'target')}; wanted as many")
         if pacing is not None and (difficulty is None or difficulty.shape != (sources.rows,)):
             came = "no difficulty" if difficulty is None else f"difficulty of shape {difficulty.shape}"
-            raise UsageError(f"pacing with {came}; wanted one number for each of the {sources.rows:,} pairs")
+            raise UsageError(f"pacing with {came}; wanted one number for each of the {told_count(sources.rows, 'pair')}")
         if classes is not None and (pacing is not None or classes.shape != (sources.rows,)):
             came = f"classes of shape {classes.shape}{' and pacing' if pacing is not None else ''}"
-            raise UsageError(f"{came}; wanted one class for each of the {sources.rows:,} pairs, and no pacing")
+            raise UsageError(f"{came}; wanted one class for each of the {told_count(sources.rows, 'pair')}, and no pacing")
         self.members = None if classes is None else [np.flatnonzero(classes == each) for each in np.unique(classes)]
         self.sources, self.targets = sources, targets
         self.tokens, self.batch, self.seed, self.pacing = tokens, batch, seed, pacing

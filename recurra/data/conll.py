@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from recurra.data.counts import told_count
 from recurra.data.schemes import entities, scheme_of, strange_places
 from recurra.data.sentences import Sentence, of_words
 from recurra.errors import DataError
@@ -49,7 +50,7 @@ def read_conll(path: Path, lines: Iterable[str], token: int = 0, tag: int = 0) -
     width = len(found[0].rows[0])
     for name, column in (("token", token), ("tag", tag)):
         if column > width:
-            raise DataError(f"{path}, line {found[0].numbers[0]}: {width} columns; {name}={column} is not there")
+            raise DataError(f"{path}, line {found[0].numbers[0]}: {told_count(width, 'column')}; {name}={column} is not there")
     words, marks = _chosen(found, width, token, tag)
     if words == marks:
         raise DataError(
@@ -103,7 +104,7 @@ def blocks(path: Path, lines: Iterable[str], notes: list[str] | None = None, lea
                 continue
             sign = "tabs" if tabs else "blanks"
             wanted = f"wanted {width}, with {sign} between them, as in line {first}"
-            raise DataError(f"{path}, line {number}: {len(cells)} {'column' if len(cells) == 1 else 'columns'}; {wanted}")
+            raise DataError(f"{path}, line {number}: {told_count(len(cells), 'column')}; {wanted}")
         if tabs:
             cells = [cell.strip(" ") for cell in cells]
             if "" in cells:
@@ -116,9 +117,12 @@ def blocks(path: Path, lines: Iterable[str], notes: list[str] | None = None, lea
         yield block
     if notes is not None:
         name = Path(path).name
-        for places, what in ((mixed, "have tabs, others blanks: both were read"), (comments, "begin with #: passed over")):
+        for places, what in (
+            (mixed, "with tabs, others with blanks: both were read"),
+            (comments, "with # in front: passed over"),
+        ):
             if places:
-                notes.append(f"{name}: {len(places):,} lines (the first is {places[0]}) {what}")
+                notes.append(f"{name}: {told_count(len(places), 'line')} (the first is {places[0]}) {what}")
 
 
 def _chosen(found: Sequence[Block], width: int, token: int, tag: int) -> tuple[int, int]:
@@ -166,6 +170,6 @@ def _scheme(path: Path, found: Sequence[Block], tags: list[list[str]], column: i
     if not strange:
         return scheme, told
     place, word = strange[0]
-    some = "1 tag is" if len(strange) == 1 else f"{len(strange):,} tags are"
+    some = f"{told_count(len(strange), 'tag')} {'is' if len(strange) == 1 else 'are'}"
     where = f"the first in line {found[place].numbers[word]}" if len(strange) > 1 else f"line {found[place].numbers[word]}"
     return scheme, f"{told}, in which {some} impossible ({where}): read as conlleval reads them"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from recurra.data.lines import readable
 from recurra.errors import DataError
 
-__all__ = ["Corpus", "Document", "as_written", "read", "read_file", "reference"]
+__all__ = ["Corpus", "Document", "as_written", "decoded", "read", "read_file", "reference"]
 
 UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress}
 
@@ -98,26 +98,36 @@ def read_file(file: Path, encoding: str = "utf-8") -> str:
 
 def as_written(file: Path, encoding: str = "utf-8") -> str:
     """The text of one file, unpacked if it ends in .gz or .xz, without a byte order mark; line ends are as they are."""
+    with readable(file):
+        raw = UNPACK.get(file.suffix, bytes)(file.read_bytes())
+    return decoded(raw, str(file), encoding)
+
+
+def decoded(raw: bytes, name: str, encoding: str = "utf-8") -> str:
+    r"""The text of bytes, without a byte order mark; `name` is where messages say that they lie.
+
+    Example:
+        >>> decoded(b"gr\xfcn", "a.txt", "latin-1")
+        'grün'
+    """
     try:
         codec = codecs.lookup(encoding).name
     except (LookupError, ValueError):
-        raise _unknown(file, encoding) from None
-    with readable(file):
-        raw = UNPACK.get(file.suffix, bytes)(file.read_bytes())
+        raise _unknown(name, encoding) from None
     if b"\0" in raw and not codec.startswith(("utf-16", "utf-32")):
         marked = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         wanted = "say encoding=utf-16" if marked else "wanted a text file"
-        raise DataError(f"{file}: byte {raw.index(0)} is 0, so this is no text in {encoding}; {wanted}")
+        raise DataError(f"{name}: byte {raw.index(0)} is 0, so this is no text in {encoding}; {wanted}")
     try:
         return raw.decode("utf-8-sig" if codec == "utf-8" else encoding)
     except UnicodeDecodeError as error:
         raw = error.object  # what was decoded: without the byte order mark
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - raw.rfind(b"\n", 0, error.start)
-        found = f"{file}, line {line}, byte {column}: 0x{raw[error.start]:02x} is not {encoding}"
+        found = f"{name}, line {line}, byte {column}: 0x{raw[error.start]:02x} is not {encoding}"
         raise DataError(f"{found}; say encoding=latin-1, or what it is") from None
     except (LookupError, ValueError):  # a codec, but not one of text
-        raise _unknown(file, encoding) from None
+        raise _unknown(name, encoding) from None
 
 
 def reference() -> Corpus:
@@ -138,8 +148,8 @@ def _hidden(below: Path) -> bool:
     return any(part.startswith(".") for part in below.parts)
 
 
-def _unknown(file: Path, encoding: str) -> DataError:
-    return DataError(f"{file}: encoding={encoding} is unknown; wanted utf-8, latin-1, cp1252, utf-16, ...")
+def _unknown(name: str, encoding: str) -> DataError:
+    return DataError(f"{name}: encoding={encoding} is unknown; wanted utf-8, latin-1, cp1252, utf-16, ...")
 
 
 def _fresh_paragraphs(text: str, seen: set[str]) -> str:

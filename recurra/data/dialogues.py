@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recurra.data.corpus import read_file
+from recurra.data.counts import told_count
 from recurra.data.parts import PARTS, share
 from recurra.errors import DataError, UsageError
 
@@ -131,15 +132,15 @@ def _made(path: Path, parts: list[list[Dialogue]]) -> Dialogues:
     notes, kept, before = [], list[tuple[Dialogue, ...]](), set[Dialogue]()
     empty = sum(not turn for part in parts for dialogue in part for turn in dialogue)
     if empty:
-        notes.append(f"{empty} empty turns left out")
+        notes.append(f"{told_count(empty, 'empty turn')} left out")
     for name, part in zip(PARTS, parts, strict=True):
         filled = [tuple(turn for turn in dialogue if turn) for dialogue in part]
         long = [dialogue for dialogue in filled if len(dialogue) > 1]
         fresh = tuple(dialogue for dialogue in long if _key(dialogue) not in before)
         if len(long) < len(filled):
-            notes.append(f"{name} part: {len(filled) - len(long)} dialogues of fewer than two turns left out")
+            notes.append(f"{name} part: {told_count(len(filled) - len(long), 'dialogue')} of fewer than two turns left out")
         if len(fresh) < len(long):
-            notes.append(f"{name} part: {len(long) - len(fresh)} dialogues left out that stand in an earlier part")
+            notes.append(f"{name} part: {told_count(len(long) - len(fresh), 'dialogue')} of an earlier part left out")
         before.update(map(_key, fresh))
         kept.append(fresh)
     if not kept[0]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.counts import told_count
 from recurra.data.ragged import Ragged
 from recurra.data.sides import Sides
 from recurra.errors import DataError
@@ -94,5 +95,5 @@ def _note(sides: Sides, what: str, places: Sequence[int], done: str) -> list[str
         return []
     line = sides.lines[places[0]]
     where = f"{sides.counted} {line}"
-    pairs, where = ("1 pair", where) if len(places) == 1 else (f"{len(places):,} pairs", f"the first in {where}")
-    return [f"{Path(sides.name).name}: {pairs} {what} ({where}): {done}"]
+    where = where if len(places) == 1 else f"the first in {where}"
+    return [f"{Path(sides.name).name}: {told_count(len(places), 'pair')} {what} ({where}): {done}"]

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.corpus import as_written
+from recurra.data.counts import told_count
+from recurra.data.json_lines import objects
 from recurra.errors import DataError
 
 __all__ = ["INK", "Ink", "ink_features", "read_ink"]
@@ -55,7 +57,7 @@ def read_ink(file: Path, text: str = "", encoding: str = "utf-8") -> list[Ink]:
     if kind == "csv":
         found = _table(file, lines, text)
     elif kind in ("jsonl", "ndjson"):
-        found = _objects(file, lines, text)
+        found = _of_objects(file, lines, text)
     elif kind in ("unp", "unipen"):
         found = _segments(file, lines)
     else:
@@ -103,7 +105,7 @@ def _table(file: Path, lines: list[str], text: str) -> Iterator[Piece]:
     rows = csv.reader(lines)
     header = [cell.strip() for cell in next(rows, [])]
     if len(header) < 3:
-        raise DataError(f"{file}, line 1: {len(header)} columns; wanted points x, y and a text")
+        raise DataError(f"{file}, line 1: {told_count(len(header), 'column')}; wanted points x, y and a text")
     named = [name for name in header if name.lower() in NAMES] if not text else [text]
     if text and text not in header:
         raise DataError(f"{file}, line 1: no column {text}; there are {', '.join(header)}")
@@ -113,26 +115,18 @@ def _table(file: Path, lines: list[str], text: str) -> Iterator[Piece]:
             continue
         line = rows.line_num
         if len(cells) != len(header):
-            raise DataError(f"{file}, line {line}: {len(cells)} columns; wanted {len(header)}, as in line 1")
+            raise DataError(f"{file}, line {line}: {told_count(len(cells), 'column')}; wanted {len(header)}, as in line 1")
         numbers = [cell for k, cell in enumerate(cells) if k != place]
         while numbers and not numbers[-1].strip():
             numbers.pop()
         if len(numbers) % 2:
-            raise DataError(f"{file}, line {line}: {len(numbers)} numbers; wanted pairs x, y")
+            raise DataError(f"{file}, line {line}: {told_count(len(numbers), 'number')}; wanted pairs x, y")
         points = [(numbers[k], numbers[k + 1]) for k in range(0, len(numbers), 2)]
         yield [_points(file, line, points)], cells[place].strip(), line
 
 
-def _objects(file: Path, lines: list[str], text: str) -> Iterator[Piece]:
-    for line, content in enumerate(lines, 1):
-        if not content.strip():
-            continue
-        try:
-            found = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{file}, line {line}: no JSON ({error})") from None
-        if not isinstance(found, dict):
-            raise DataError(f'{file}, line {line}: no JSON object; wanted {{"strokes": [[[1, 2], [3, 4]]], "text": "a"}}')
+def _of_objects(file: Path, lines: list[str], text: str) -> Iterator[Piece]:
+    for line, found in objects(file, lines, '{"strokes": [[[1, 2], [3, 4]]], "text": "a"}'):
         key = next((name for name in STROKES if name in found), None)
         said = next((name for name in ((text,) if text else (*NAMES, "word")) if name in found), None)
         if key is None or not isinstance(found[key], list):

@@ -1,6 +1,5 @@
 """Files that have a text, or a series, and a label in each row: columns, JSON lines, lines that begin with their label."""
 
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 
 from recurra.data.columns import fields, find_columns, lines_of
 from recurra.data.corpus import as_written
+from recurra.data.counts import told_count
+from recurra.data.json_lines import objects
 from recurra.data.labels import Labelled, bare
 from recurra.data.time_series_files import ABSENT, label_text, nested, series, values
 from recurra.errors import DataError, near_miss
@@ -41,6 +42,7 @@ MARK = "__label__"
 """What stands before a label in the lines of fastText."""
 BLANK = re.compile(r"[ \t]")
 FIRST = re.compile(r"[^\W\d]")  # of a name, and of no number
+NAME = re.compile(r"[^\W\d]\w*")  # what may be called so: a word alone
 FINE = re.compile(r"[^\s:]+:[^\s:]+")
 """A label of two parts, as NUM:dist."""
 SEEN = 1000
@@ -95,7 +97,7 @@ def _marked(path: Path, lines: Sequence[tuple[int, str]]) -> Labelled:
         several += len(marks) > 1
         labels.append(marks[0].removeprefix(MARK))
         texts.append(without_marks(line))
-    notes = [f"{path.name}: {several:,} lines with several labels: the first is the label"] if several else []
+    notes = [f"{path.name}: {told_count(several, 'line')} with several labels: the first is the label"] if several else []
     return Labelled(str(path), texts, labels, [number for number, _ in lines], notes=tuple(notes))
 
 
@@ -136,11 +138,8 @@ def entries(path: Path, lines: Iterable[str], text: str = "") -> Iterator[Entry]
         DataError: a line that is no JSON object, has no such key, or is not of the kind of the first.
     """
     keys, first = tuple(piece.strip() for piece in text.split(",") if text), None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, found in objects(path, lines, '{"text": "a fine film", "label": "good"}'):
         place = f"{path}, line {number}"
-        found = _object(place, line)
         keys = keys or _first(found, (*TEXTS, *SERIES))
         if not keys:
             there = ", ".join(sorted(found)) or "none"
@@ -154,17 +153,6 @@ def entries(path: Path, lines: Iterable[str], text: str = "") -> Iterator[Entry]
             came, wanted = (", ".join(side) or "text" for side in (channels, first.channels))
             raise DataError(f"{place}: {came}; wanted {wanted}, as in line {first.line}")
         yield read
-
-
-def _object(place: str, line: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: no JSON ({error})") from None
-    if not isinstance(found, dict):
-        wanted = '{"text": "a fine film", "label": "good"}'
-        raise DataError(f"{place}: no JSON object; wanted one on each line, as {wanted}")
-    return found
 
 
 def _first(found: Collection[str], names: Sequence[str]) -> tuple[str, ...]:
@@ -248,7 +236,7 @@ def _check_width(path: Path, number: int, cells: Sequence[str], of: _Columns) ->
     """Refuse a row with more cells than the first, where one is likely a piece of a text."""
     if any(map(str.strip, cells[of.width :])) and (of.header or bare(path.name).lower().endswith(".csv")):
         wanted = f"{of.width}, as in its first line; quotes go around a text that holds the separator"
-        raise DataError(f"{path}, line {number}: {len(cells)} columns; wanted {wanted}")
+        raise DataError(f"{path}, line {number}: {told_count(len(cells), 'column')}; wanted {wanted}")
 
 
 def _joined(cells: Sequence[str], places: Sequence[int]) -> str:
@@ -256,9 +244,8 @@ def _joined(cells: Sequence[str], places: Sequence[int]) -> str:
 
 
 def _narrow(path: Path, number: int, cells: Sequence[str], wanted: str) -> DataError:
-    counted = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
     tabs = "" if _named(path) else ", with tabs between them, as in its first line"
-    return DataError(f"{path}, line {number}: {counted}; wanted {wanted}{tabs}")
+    return DataError(f"{path}, line {number}: {told_count(len(cells), 'column')}; wanted {wanted}{tabs}")
 
 
 def _columns(path: Path, rows: Sequence[Row], text: str, label: str, known: Collection[str] | None) -> _Columns:
@@ -272,6 +259,10 @@ def _columns(path: Path, rows: Sequence[Row], text: str, label: str, known: Coll
     header, place, notes = first if headed else None, f"{path}, line {rows[0][0]}", list[str]()
     marks = _chosen(place, header, label or ("".join(_first(first, LABELS)) if headed else ""))
     texts = _chosen(place, header, text or ("".join(_first(first, TEXTS)) if headed else ""))
+    alone = len(first) == 1 < len(rows) and _named(path)
+    if alone and not text and not headed and known is not None and NAME.fullmatch(first[0]):
+        wanted = "text there, as its name, or the texts in a .txt file"
+        raise DataError(f"{place}: one column, of which {first[0]!r} may be the name or a text; wanted {wanted}")
     if not texts and not headed and not marks and len(first) == 2:
         marks, notes = _fewer(rows, known or ())
     if not texts:
@@ -338,7 +329,8 @@ def read_steps(path: Path, encoding: str = "utf-8") -> tuple[NDArray[np.float32]
         raise DataError(f"{path}: no column of numbers beside {', '.join(names)}; wanted one for each channel")
     odd = next((row for row in rows if len(row[1]) != len(first)), None)
     if odd is not None:
-        raise DataError(f"{path}, line {odd[0]}: {len(odd[1])} columns; wanted {len(first)}, as in line {rows[0][0]}")
+        came = told_count(len(odd[1]), "column")
+        raise DataError(f"{path}, line {odd[0]}: {came}; wanted {len(first)}, as in line {rows[0][0]}")
     steps = [_row(path, number, names, cells, chosen) for number, cells in rows[headed:]]
     return np.array(steps, np.float32).reshape(-1, len(chosen)), tuple(names[k] for k in chosen)
 

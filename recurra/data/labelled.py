@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from recurra.data.columns import lines_of
 from recurra.data.corpus import as_written
+from recurra.data.counts import told_count
 from recurra.data.fasta import read_fasta
 from recurra.data.label_files import MARK, read_columns, read_objects, read_plain, read_steps
 from recurra.data.labels import Labelled, bare, channel_order, channels_told, note
@@ -205,7 +205,8 @@ def _classes(path: Path, encoding: str) -> Labelled:
         texts = [(label, file) for label, file in files if suffix_of(file) == ".txt"]
         tables = [(label, file) for label, file in files if suffix_of(file) in COLUMNS]
         if texts and tables:
-            raise DataError(f"{path}: {len(texts):,} texts (.txt) and {len(tables):,} series (.csv); wanted files of one kind")
+            both = f"{told_count(len(texts), 'text')} (.txt) and {told_count(len(tables), 'series')} (.csv)"
+            raise DataError(f"{path}: {both}; wanted files of one kind")
         if tables:
             return _tables(path, tables, encoding)
         inputs = [" ".join(as_written(file, encoding).split()) for _, file in texts]
@@ -259,6 +260,8 @@ def _parted(name: str, read: Mapping[str, Labelled], held_out: float, number: bo
     missing = [part for part in ("test", "validation") if part not in read]
     train, found_notes = _sound(train, True, number)
     notes += found_notes
+    if not number and len(train) > 1:  # of a single one there are too few
+        _tell_apart(name, train)
     parts = dict(read) | dict.fromkeys(("train", *missing), train)
     if missing:
         sides = _sides([share(_bytes(one)) for one in train.inputs], missing, held_out)
@@ -271,13 +274,17 @@ def _parted(name: str, read: Mapping[str, Labelled], held_out: float, number: bo
     notes += _strange(parts, number)
     kind = "texts" if train.kind == "text" else "series"
     told = counted(name, kind, parts, f"give more{', or a larger held_out' if missing else ''}")
-    classes = Counter(parts["train"].labels)
-    if len(classes) < 2 and not number:
-        only = next(iter(classes))
-        raise DataError(f"{name}: one class only, {only[:40]!r}; wanted at least two to tell apart")
+    if not number:
+        _tell_apart(name, parts["train"])
     learnt, validation, test = (replace(parts[part], notes=()) for part in PARTS)
     digest = _fingerprint(read)
     return LabelledParts(name, learnt, validation, test, digest, (*notes, told))
+
+
+def _tell_apart(name: str, learnt: Labelled) -> None:
+    """Refuse to learn a single class."""
+    if len(classes := set(learnt.labels)) == 1:
+        raise DataError(f"{name}: one class only, {classes.pop()[:40]!r}; wanted at least two to tell apart")
 
 
 def _sides(shares: Sequence[float], missing: Sequence[str], held_out: float) -> list[str]:

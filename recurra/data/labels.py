@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from recurra.data.counts import told_count
+
 __all__ = ["Labelled", "bare", "channel_order", "channels_told", "note"]
 
 NAMELESS = re.compile(r"(channel|column)_[0-9]+|value")  # what channels are called that have no names
@@ -80,7 +82,7 @@ def channels_told(channels: Sequence[str]) -> str:
     if not channels:
         return "text"
     names = f"{', '.join(channels[:5])}{', ...' if len(channels) > 5 else ''}"
-    return f"series of {len(channels)} channel{'s' * (len(channels) > 1)} ({names})"
+    return f"series of {told_count(len(channels), 'channel')} ({names})"
 
 
 def bare(name: str) -> str:
@@ -93,7 +95,5 @@ def note(read: Labelled, what: str, places: Sequence[int], done: str) -> list[st
     if not len(places):
         return []
     name, where = read.name.rpartition("/")[2], f"{read.counted} {read.rows[places[0]]}"
-    one = "text" if read.kind == "text" else "series"
-    many = "texts" if read.kind == "text" else "series"
-    count, where = (f"1 {one}", where) if len(places) == 1 else (f"{len(places):,} {many}", f"the first in {where}")
-    return [f"{name}: {count} {what} ({where}): {done}"]
+    where = where if len(places) == 1 else f"the first in {where}"
+    return [f"{name}: {told_count(len(places), read.kind)} {what} ({where}): {done}"]

@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 from recurra import store
 from recurra.data.archives import Place, archive_names, contents, is_archive
 from recurra.data.audio import AUDIO
+from recurra.data.captions import caption
+from recurra.data.counts import told_count
 from recurra.data.parts import PARTS, Parts, check_share, counted
 from recurra.data.sides import Sides, read_sides
 from recurra.errors import DataError, UsageError
@@ -22,7 +24,6 @@ __all__ = [
 ]
 
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson")
-TEXT = 1_000_000  # bytes of a transcript
 
 
 @dataclass(frozen=True)
@@ -116,14 +117,14 @@ def _parted(
         silent = [k for k, said in enumerate(found.texts) if not said]
         if silent:
             first = f"the first in {found.counted} {found.lines[silent[0]]}"
-            notes.append(f"{Path(found.name).name}: {len(silent):,} recordings without a text ({first}): left out")
+            notes.append(f"{Path(found.name).name}: {told_count(len(silent), 'recording')} without a text ({first}): left out")
         read[part] = found.take([k for k, said in enumerate(found.texts) if said])
     whole = read["train"]
     missing = [part for part in ("test", "validation") if part not in read]
     if missing:
         for part, places in _split(whole.groups if grouped else _called(whole.places, root), missing, held_out).items():
             read[part] = whole.take(places)
-    more = f", of more than {len(set(whole.groups)):,} groups" if grouped else ""
+    more = f", of more than {told_count(len(set(whole.groups)), 'group')}" if grouped else ""
     told = counted(name, "recordings", read, f"give more recordings{more}")
     return RecordingParts(name, read["train"], read["validation"], read["test"], fingerprint, (*notes, told))
 
@@ -171,7 +172,7 @@ def _parts(path: Path, audio: str, text: str, group: str, encoding: str) -> dict
         parted.setdefault(part, []).append(k)
     if not parted["train"]:  # no folders of parts
         return {"train": whole}
-    stray = (f"{len(parted['']):,} recordings outside of train, dev and test: left out",) if parted.get("") else ()
+    stray = (f"{told_count(len(parted['']), 'recording')} outside of train, dev and test: left out",) if parted.get("") else ()
     read = {part: whole.take(places) for part, places in parted.items() if part}
     return read | {"train": replace(read["train"], notes=(*whole.notes, *stray))}
 
@@ -217,7 +218,7 @@ def _beside_each_other(path: Path, index: Mapping[Place, str], encoding: str, *,
     texts = [""] * len(sounds)
     wanted = _transcripts(sounds, places, index)
     for k, content in contents([place for _, place in wanted]):
-        texts[wanted[k][0]] = _text(wanted[k][1], content, encoding)
+        texts[wanted[k][0]] = caption(wanted[k][1], content, encoding)
     notes = list[str]()
     if sounds and not wanted:
         folders = [PurePosixPath(name).parent.name for name in sounds]
@@ -227,7 +228,7 @@ def _beside_each_other(path: Path, index: Mapping[Place, str], encoding: str, *,
             notes.append(f"{path.name}: no texts: {told}")
         elif texts_needed:
             asked = "a.txt beside a.wav, transcripts.tsv with paths and texts, or a folder for each label"
-            raise DataError(f"{path}: {len(sounds):,} recordings and no texts; wanted {asked}")
+            raise DataError(f"{path}: {told_count(len(sounds), 'recording')} and no texts; wanted {asked}")
     lines = list(range(1, len(sounds) + 1))
     return Recordings(str(path), places, texts, [""] * len(sounds), lines, notes=tuple(notes))
 
@@ -256,22 +257,7 @@ def _part_of(folder: str) -> str:
 
 def _beside(path: Path, encoding: str) -> str:
     file = path.with_suffix(".txt")
-    return _text(Place(file), file, encoding) if file.is_file() else ""
-
-
-def _text(place: Place, content: Path | bytes, encoding: str) -> str:
-    if isinstance(content, Path):
-        if content.stat().st_size > TEXT:
-            raise DataError(f"{content}: {content.stat().st_size:,} bytes; wanted what is said in one recording")
-        content = content.read_bytes()
-    try:
-        return " ".join(content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding).split())
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{place}: 0x{content[error.start]:02x} is not {encoding}; say encoding=latin-1, or what it is"
-        ) from None
-    except LookupError:
-        raise DataError(f"{place}: encoding={encoding}: no such encoding") from None
+    return caption(Place(file), file, encoding) if file.is_file() else ""
 
 
 def _index(path: Path) -> dict[Place, str]:

@@ -8,11 +8,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recurra.data.calendar import MONTHS, SHORT, Step, detect
+from recurra.data.counts import told_count
 from recurra.data.roles import HOURS, NONE, Roles, split, times
 from recurra.data.table import Table
 from recurra.errors import DataError, UsageError
 
-__all__ = ["Part", "fill", "rows", "told", "told_count", "too_short"]
+__all__ = ["Part", "fill", "rows", "told", "too_short"]
 
 CALENDAR = {"day", "business day", "week", *MONTHS}  # steps that follow the clock on the wall
 SPARSE = 10  # times as many rows may be missing as are there
@@ -127,11 +128,6 @@ def told(time: Any, unit: str = "") -> str:
         return str(time.astype("datetime64[Y]" if unit == "year" and time == time.astype("datetime64[Y]") else "datetime64[M]"))
     text = str(time.astype("datetime64[ms]")).replace("T", " ")
     return text.removesuffix(" 00:00:00.000").removesuffix(".000").removesuffix(":00")
-
-
-def told_count(count: int, what: str) -> str:
-    """A number of things, as ``1 row`` or ``1,000 rows``."""
-    return f"{count:,} {what}{'' if count == 1 or what.endswith('s') else 's'}"
 
 
 def _counted(codes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -261,8 +257,9 @@ def _means(
     counts = np.add.reduceat(there.astype(np.int64), first)
     with np.errstate(invalid="ignore"):
         means = sums / counts
-    done = f"{len(first):,} means of {len(places):,} rows, {told_count(steps - len(first), 'step')} without a row"
-    table.notes.append(f"resampled to steps of {step}: {done}")
+    done = f"{told_count(len(first), 'mean')} of {told_count(len(places), 'row')}"
+    empty = told_count(steps - len(first), "step")
+    table.notes.append(f"resampled to steps of {step}: {done}, {empty} without a row")
     return Sorted(np.arange(len(first)), line.times[first], line.codes[first], line.fresh[first]), means, places[first]
 
 

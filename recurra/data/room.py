@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from recurra.data.counts import told_count
 from recurra.errors import DataError
 
 __all__ = ["fits", "room"]
@@ -18,7 +19,7 @@ def fits(source: str, rows: int, columns: int) -> None:
     """`DataError` where so many rows and columns need more memory than there is."""
     need, free = rows * (ROW + COLUMN * (columns - 1)), room()
     if free is not None and need > free:
-        size = f"{rows:,} rows of {columns:,} columns in use take about {_told(need)} of memory"
+        size = f"{told_count(rows, 'row')} of {told_count(columns, 'column')} in use take about {_told(need)} of memory"
         raise DataError(f"{source}: {size}, {_told(free)} are free; wanted fewer rows, fewer columns, or more memory")
 
 

@@ -8,6 +8,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from recurra.data.counts import told_count
+from recurra.data.json_lines import objects
 from recurra.data.schemes import Entity
 from recurra.errors import DataError
 
@@ -25,6 +27,7 @@ WORD = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+EXAMPLE = '{"text": "...", "spans": []}'
 
 
 class Sentence(NamedTuple):
@@ -96,8 +99,8 @@ def read_spans(path: Path, lines: Iterable[str], text: str = "text", spans: str 
             line.
     """
     sentences, moved = list[Sentence](), list[int]()
-    for number, value in _objects(path, lines):
-        written = _text(path, number, value, text)
+    for number, value in objects(path, lines, EXAMPLE):
+        written = _text(path, number, value, text, "say text=KEY")
         if spans not in value:
             there = ", ".join(sorted(value)) or "none"
             raise DataError(f"{path}, line {number}: no key {spans}; there are {there}: say spans=KEY")
@@ -118,7 +121,7 @@ def read_spans(path: Path, lines: Iterable[str], text: str = "text", spans: str 
         sentences.append(sentence._replace(entities=tuple(found)))
     notes = []
     if moved:
-        count = "1 line" if len(moved) == 1 else f"{len(moved):,} lines, the first is"
+        count = told_count(len(moved), "line") + (", the first is" if len(moved) > 1 else "")
         notes.append(
             f"{path.name}: spans that end within words or at blanks ({count} {moved[0]}): those of whole words are meant"
         )
@@ -126,30 +129,15 @@ def read_spans(path: Path, lines: Iterable[str], text: str = "text", spans: str 
 
 
 def read_texts(path: Path, lines: Iterable[str], text: str = "text") -> Iterator[tuple[int, str]]:
-    """The texts of JSON lines and their lines, one after the other, whatever spans they have."""
-    for number, value in _objects(path, lines):
-        yield number, _text(path, number, value, text)
+    """The texts of JSON lines and their lines, one after the other, whatever spans they have; `text` is the key of training."""
+    for number, value in objects(path, lines, EXAMPLE):
+        yield number, _text(path, number, value, text, f"wanted the texts under {text}, as in training")
 
 
-def _objects(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number}: no JSON ({error})") from None
-        if not isinstance(value, dict):
-            raise DataError(
-                f'{path}, line {number}: no JSON object; wanted one on each line, as {{"text": "...", "spans": []}}'
-            )
-        yield number, value
-
-
-def _text(path: Path, number: int, value: dict[str, Any], key: str) -> str:
+def _text(path: Path, number: int, value: dict[str, Any], key: str, wanted: str) -> str:
     if key not in value:
         there = ", ".join(sorted(value)) or "none"
-        raise DataError(f"{path}, line {number}: no key {key}; there are {there}: say text=KEY")
+        raise DataError(f"{path}, line {number}: no key {key}; there are {there}: {wanted}")
     if not isinstance(value[key], str):
         raise DataError(f"{path}, line {number}, key {key}: {json.dumps(value[key])[:40]}; wanted text")
     written: str = value[key]

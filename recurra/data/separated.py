@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.counts import told_count
 from recurra.errors import DataError
 
 __all__ = ["Separated", "stream", "too_many"]
@@ -76,8 +77,7 @@ class Separated:
             wrong = (rows.fields != len(names)) & ~rows.blank
             if wrong.any():
                 line, found = rows.lines[wrong][0], rows.fields[wrong][0]
-                fields = "1 field" if found == 1 else f"{found:,} fields"
-                raise DataError(f"{path}, line {line}: {fields}; wanted {len(names):,}, as in line 1")
+                raise DataError(f"{path}, line {line}: {told_count(int(found), 'field')}; wanted {len(names):,}, as in line 1")
             blank.append(count - headed + np.flatnonzero(rows.blank))
             count += len(rows.lines)
         empty = np.concatenate(blank)

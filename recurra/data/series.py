@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from recurra.data import regular
 from recurra.data.calendar import Step
-from recurra.data.regular import fill, told, told_count, too_short
+from recurra.data.counts import told_count
+from recurra.data.regular import fill, told, too_short
 from recurra.data.roles import NONE, Roles, few, ids, resolve
 from recurra.data.room import fits
 from recurra.data.table import Table, open_table

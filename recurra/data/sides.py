@@ -11,6 +11,8 @@ from typing import Any
 
 from recurra.data.columns import fields, find_columns, lines_of
 from recurra.data.corpus import as_written
+from recurra.data.counts import told_count
+from recurra.data.json_lines import objects
 from recurra.errors import DataError, UsageError
 
 __all__ = ["Sides", "read_sides"]
@@ -82,7 +84,7 @@ def read_sides(path: Path, source: str = "source", target: str = "target", encod
     first = next((line for line in lines if line.strip()), "")
     notes: tuple[str, ...] = ()
     if kind in {"jsonl", "ndjson"}:
-        rows = _objects(path, lines, _pieces(source), _pieces(target))
+        rows = _of_objects(path, lines, _pieces(source), _pieces(target))
     elif kind == "csv":
         sign = next((sign for sign in SEPARATORS if _named(_cells(first, sign), source, target)), ",")
         rows, notes = _columns(path, fields(path, lines, sign), source, target)
@@ -128,8 +130,8 @@ def partner_of(path: Path, stem: str, suffix: str) -> Path:
 def _parallel(source: Path, target: Path, path: Path, encoding: str) -> Sides:
     sides = [[line.strip() for line in lines_of(as_written(file, encoding))] for file in (source, target)]
     if len(sides[0]) != len(sides[1]):
-        counts = f"{source}: {len(sides[0]):,} lines, {target}: {len(sides[1]):,} lines"
-        raise DataError(f"{counts}; wanted as many in both, line by line the same")
+        counts = (f"{file}: {told_count(len(side), 'line')}" for file, side in zip((source, target), sides, strict=True))
+        raise DataError(f"{', '.join(counts)}; wanted as many in both, line by line the same")
     if not sides[0]:
         raise DataError(f"{path}: no pairs in it; wanted a source and a target on each line")
     return Sides(str(path), sides[0], sides[1], list(range(1, len(sides[0]) + 1)))
@@ -171,8 +173,7 @@ def _joined(path: Path, rows: Iterator[Row], source: list[int], target: list[int
         if len(cells) >= least:
             yield number, _text(cells[k] for k in source), _text(cells[k] for k in target)
         elif any(cell.strip() for cell in cells):
-            counted = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
-            raise DataError(f"{path}, line {number}: {counted}; wanted at least {least}")
+            raise DataError(f"{path}, line {number}: {told_count(len(cells), 'column')}; wanted at least {least}")
         else:
             yield number, "", ""
 
@@ -199,17 +200,8 @@ def _commands(path: Path, lines: list[str]) -> Iterator[Pair]:
             yield number, "", ""
 
 
-def _objects(path: Path, lines: list[str], source: list[str], target: list[str]) -> Iterator[Pair]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number}: no JSON ({error})") from None
-        if not isinstance(found, dict):
-            wanted = '{"source": "one", "target": "eins"}'
-            raise DataError(f"{path}, line {number}: no JSON object; wanted one on each line, as {wanted}")
+def _of_objects(path: Path, lines: list[str], source: list[str], target: list[str]) -> Iterator[Pair]:
+    for number, found in objects(path, lines, '{"source": "one", "target": "eins"}'):
         sides = (_text(_value(path, number, found, key) for key in keys) for keys in (source, target))
         yield number, next(sides), next(sides)
 

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recurra.data.counts import told_count
 from recurra.errors import DataError
 
 __all__ = ["Streams", "Window"]
@@ -40,7 +41,9 @@ class Streams:
     def __init__(self, ids: NDArray[np.int64], batch: int, window: int, seed: int) -> None:
         least = 2 * window + 1
         if len(ids) < least:
-            raise DataError(f"{len(ids)} symbols to learn from; window={window} wants at least {least}: give more text")
+            raise DataError(
+                f"{told_count(len(ids), 'symbol')} to learn from; window={window} wants at least {least}: give more text"
+            )
         self.ids, self.window, self.seed = torch.from_numpy(ids), window, seed
         self.batch = min(batch, (len(ids) - 1 - window) // window)
         self.per_epoch = (len(ids) - 1 - window) // self.batch // window

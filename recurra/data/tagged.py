@@ -8,6 +8,7 @@ from pathlib import Path
 from recurra.data.columns import lines_of
 from recurra.data.conll import read_conll
 from recurra.data.corpus import as_written
+from recurra.data.counts import told_count
 from recurra.data.parts import PARTS, Parts, check_share, counted, share, split
 from recurra.data.sentences import Sentence, read_spans
 from recurra.errors import DataError
@@ -134,7 +135,7 @@ def _parted(name: str, read: Mapping[str, Tagged], held_out: float, notes: list[
     labels = parts["train"].labels
     if not labels:
         raise DataError(f"{name}: no entity in what is to be learnt, every tag is O; wanted some")
-    told += f"; {len(labels):,} labels: {', '.join(labels[:20])}{', ...' if len(labels) > 20 else ''}"
+    told += f"; {told_count(len(labels), 'label')}: {', '.join(labels[:20])}{', ...' if len(labels) > 20 else ''}"
     return TaggedParts(name, parts["train"], parts["validation"], parts["test"], digest, (*notes, told))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.corpus import as_written
+from recurra.data.counts import told_count
 from recurra.data.labels import Labelled, note
 from recurra.errors import DataError
 
@@ -56,7 +57,7 @@ def read_ts(path: Path, encoding: str = "utf-8") -> Labelled:
         labels.append("" if label == "?" else label)
         rows.append(number)
         if inputs[-1].shape[1] != inputs[0].shape[1]:
-            counts = f"{inputs[-1].shape[1]} channels, {inputs[0].shape[1]} in line {rows[0]}"
+            counts = f"{told_count(inputs[-1].shape[1], 'channel')}, {inputs[0].shape[1]} in line {rows[0]}"
             raise DataError(f"{place}: {counts}; wanted as many in every line")
     return series(Labelled(str(path), inputs, labels, rows), _names(inputs))
 
@@ -129,7 +130,8 @@ def nested(place: str, value: Any) -> tuple[Floats, tuple[str, ...]]:
     widths = [len(step) if isinstance(step, list) else 0 for step in value]
     odd = next((k for k, width in enumerate(widths) if width != widths[0] or not width), None)
     if odd is not None:
-        raise DataError(f"{place}: step {odd + 1} has {widths[odd]} numbers, step 1 has {widths[0]}; wanted as many in each")
+        came = told_count(widths[odd], "number")
+        raise DataError(f"{place}: step {odd + 1} has {came}, step 1 has {widths[0]}; wanted as many in each")
     flat = values(place, [number for step in value for number in step])
     steps = flat.reshape(len(value), -1)
     return steps, _names([steps])
@@ -195,9 +197,8 @@ def _together(place: str, channels: Sequence[Floats]) -> Floats:
     lengths = [len(channel) for channel in channels]
     if len(set(lengths)) > 1:
         odd = next(k for k, length in enumerate(lengths) if length != lengths[0])
-        raise DataError(
-            f"{place}: channel {odd + 1} has {lengths[odd]} steps, channel 1 has {lengths[0]}; wanted as many in each"
-        )
+        came = told_count(lengths[odd], "step")
+        raise DataError(f"{place}: channel {odd + 1} has {came}, channel 1 has {lengths[0]}; wanted as many in each")
     if not channels:
         raise DataError(f"{place}: no channel; wanted numbers between commas")
     return np.stack(channels, axis=1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recurra.data.archives import Place, contents
 from recurra.data.audio import LONGEST, read_sound
 from recurra.data.buckets import Buckets, PairBatch
+from recurra.data.counts import told_count
 from recurra.data.feature_cache import kept
 from recurra.data.ragged import Ragged
 from recurra.data.recordings import Recordings
@@ -49,13 +50,13 @@ class Heard:
         """What there is to say about all of them: how many are so and so, and the first."""
         name = Path(recordings.name).name
         kinds = Counter(remark for remarks in self.remarks for remark in remarks)
-        told = []
+        told, every = [], told_count(len(recordings), "recording")
         for remark, count in kinds.items():
             first = recordings.places[next(k for k, remarks in enumerate(self.remarks) if remark in remarks)]
-            told.append(f"{name}: {count:,} of {len(recordings):,} recordings {remark} (the first is {_short(first)})")
+            told.append(f"{name}: {count:,} of {every} {remark} (the first is {_short(first)})")
         wrong = [problem for problem in self.problems if problem]
         if wrong:
-            told.append(f"{name}: {len(wrong):,} of {len(recordings):,} recordings left out, the first: {wrong[0]}")
+            told.append(f"{name}: {len(wrong):,} of {every} left out, the first: {wrong[0]}")
         return told
 
     def take(self, places: Sequence[int]) -> "Heard":

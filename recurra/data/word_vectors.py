@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.counts import told_count
 from recurra.data.lines import lines
 from recurra.errors import DataError
 
@@ -83,13 +84,14 @@ def read_word_vectors(path: Path, words: Sequence[str], encoding: str = "utf-8")
         if vector is not None:
             matrix[k], found[k] = vector, True
             folded += word not in vectors
-    notes = [f"{path.name}: {count:,} words with vectors of {size}, {int(found.sum()):,} of the {len(words):,} asked for"]
+    told = f"{told_count(count, 'word')} with vectors of {size}, {int(found.sum()):,} of the {len(words):,} asked for"
+    notes = [f"{path.name}: {told}"]
     if said not in {-1, count}:
-        notes.append(f"{path.name}: its first line says {said:,} words, {count:,} are there")
+        notes.append(f"{path.name}: its first line says {told_count(said, 'word')}, {count:,} came")
     if again:
-        notes.append(f"{path.name}: {again:,} lines of words that stand there before: the first counts")
+        notes.append(f"{path.name}: {told_count(again, 'line')} of words that stand there before: the first counts")
     if folded:
-        notes.append(f"{path.name}: {folded:,} words get the vector of their small letters")
+        notes.append(f"{path.name}: {told_count(folded, 'word')} with the vector of small letters")
     return WordVectors(matrix, found, tuple(notes))
 
 
@@ -122,4 +124,5 @@ def _vector(path: Path, number: int, cells: Sequence[str]) -> NDArray[np.float32
 
 
 def _wrong(path: Path, number: int, came: int, size: int) -> DataError:
-    return DataError(f"{path}, line {number}: {came} numbers behind the word; wanted {max(size, 1)}, as in the lines before")
+    there = told_count(came, "number")
+    return DataError(f"{path}, line {number}: {there} behind the word; wanted {max(size, 1)}, as in the lines before")

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.counts import told_count
 from recurra.data.parts import PARTS, Parts, check_share, counted, share, split
 from recurra.data.writings import Look, Writings, find_writings
 from recurra.errors import DataError
@@ -33,16 +34,22 @@ def read_writings(path: Path, look: Look = Look(), *, test: str = "", held_out: 
     What cannot be read, or has no text, is left out and told.
 
     Raises:
-        DataError: nothing to read, nothing with texts, too few.
+        DataError: nothing to read, nothing with texts, too few, or a `test` that is in no name.
         UsageError: a `held_out` that is no share.
     """
     check_share(held_out)
     found = find_writings(path, look)
     if not any(found.texts):
-        wanted = "a.txt beside a.png, a table of paths and texts, or a folder for each class"
-        raise DataError(f"{path}: {len(found):,} {found.kind} and no texts; wanted {wanted}")
+        count = len(found)
+        there = told_count(count, "image") if found.kind == "images" else f"{told_count(count, 'piece')} of ink"
+        wanted = "a.txt beside a.png, a table of paths and texts, or a folder for each class, in each part if there are such"
+        raise DataError(f"{path}: {there} and no texts; wanted {wanted}")
     below = len(str(path)) if path.is_dir() else len(str(path.parent))
-    parts = [_part(name[below:], test) or "train" for name in found.names]
+    names = [name[below:] for name in found.names]
+    if test and not any(test in name for name in names):
+        there = ", ".join(name.strip("/") for name in names[:3]) + ", ..." * (len(names) > 3)
+        raise DataError(f"{path}: test={test} is in no name; there are {there}: wanted letters of those to measure on")
+    parts = [_part(name, test) or "train" for name in names]
     if "train" not in parts:
         if test:
             raise DataError(f"{path}: all names have test={test} in them, or a part of their own; wanted some to learn from")

@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.archives import ARCHIVES, Place, archive_names, contents, is_archive
+from recurra.data.captions import caption
 from recurra.data.corpus import as_written
+from recurra.data.counts import told_count
 from recurra.data.images import IMAGES, columns, ink, read_image
 from recurra.data.ink import INK, ink_features, read_ink
+from recurra.data.parts import is_part
 from recurra.data.sides import read_sides
 from recurra.errors import DataError
 
@@ -83,7 +86,8 @@ def find_writings(path: Path, look: Look = Look()) -> Writings:  # noqa: B008 - 
       the second. An image is looked for from the table's folder on, then by its name in the archive called as the table
       is, then by its name anywhere below that folder;
     - an image; the text of ``a.png``, and of ``a.bin.png``, is in ``a.txt`` or ``a.gt.txt``, if there is such a file;
-    - a folder, or an archive ``.tar``, ``.tar.gz``, of all that; where images have no texts at all, their folders' names are;
+    - a folder, or an archive ``.tar``, ``.tar.gz``, of all that; where images have no texts at all, their folders' names are,
+      unless all of them are names of parts, such as train and test;
     - MNIST's files, ``...-images-idx3-ubyte`` and ``...-labels-idx1-ubyte``, by the folder or by the former.
 
     Raises:
@@ -142,7 +146,8 @@ def _images(path: Path, files: Sequence[Path], look: Look) -> Writings:
     for number, place in enumerate(images, 1):
         told[place] = (texts.get(place, ""), str(place), number)
     many = path.is_dir() or is_archive(path)
-    if not any(said for said, _, _ in told.values()) and many and len({_folder(place) for place in told}) > 1:
+    folders = {_folder(place) for place in told}
+    if not any(said for said, _, _ in told.values()) and many and len(folders) > 1 and not all(map(is_part, folders)):
         told = {place: (_folder(place), name, number) for place, (_, name, number) in told.items()}
     if not told:
         raise DataError(
@@ -210,14 +215,8 @@ def _beside(images: Sequence[Place], index: Mapping[str, Place], encoding: str) 
             if other is not None:
                 wanted[place] = other
                 break
-    found, owners = dict[Place, str](), list(wanted)
-    for k, source in contents(list(wanted.values())):
-        raw = source.read_bytes() if isinstance(source, Path) else source
-        try:
-            found[owners[k]] = " ".join(raw.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding).split())
-        except (UnicodeDecodeError, LookupError) as error:
-            raise DataError(f"{wanted[owners[k]]}: not {encoding} ({error}); say encoding=latin-1, or what it is") from None
-    return found
+    owners, texts = list(wanted), list(wanted.values())
+    return {owners[k]: caption(texts[k], source, encoding) for k, source in contents(texts)}
 
 
 def _index(files: Sequence[Path]) -> dict[str, Place]:
@@ -237,7 +236,7 @@ def _idx(file: Path, look: Look) -> Writings:
     drawn = _unpacked(file, 3)
     said = _unpacked(labels, 1).astype(np.int64).tolist() if labels.exists() else [""] * len(drawn)
     if len(said) != len(drawn):
-        raise DataError(f"{labels}: {len(said):,} labels of {len(drawn):,} images; wanted as many")
+        raise DataError(f"{labels}: {told_count(len(said), 'label')} of {told_count(len(drawn), 'image')}; wanted as many")
     rows = drawn.astype(np.float32) / 255
     same = look.height == rows.shape[1]
     inputs = [np.ascontiguousarray(row.T) if same else columns(row, look.height, widest=look.widest) for row in rows]

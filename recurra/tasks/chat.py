@@ -11,6 +11,7 @@ import numpy as np
 
 from recurra.data import Dialogue, Pairs, Sides, read_dialogues, small_talk, split_dialogues
 from recurra.data import examples as responses
+from recurra.data.counts import told_count
 from recurra.errors import DataError
 from recurra.metrics import DistinctTotals, Nearest, SequenceTotals, most_frequent
 from recurra.models import EncoderDecoder
@@ -59,7 +60,7 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
     figures = [probable, _perplexity(whole, own, asked, probable, options.turns)]
     some = asked.take(np.unique(np.linspace(0, len(asked) - 1, min(WRITTEN, len(asked)), dtype=np.int64)).tolist())
     figures += _written(whole, own, pairs.learnt, some, chosen.weights)
-    notes = [f"{len(asked):,} responses, perplexity per {options.unit}; {len(some):,} were written, by a beam of 5"]
+    notes = [f"{told_count(len(asked), 'response')}, perplexity per {options.unit}; {len(some):,} were written, by a beam of 5"]
     if not options.blank:
         notes.append("blank=0: nothing was learnt without turns before it, so what they are worth cannot be told")
     return Evaluation(options.task, Path(asked.name).name, tuple(figures), tuple(notes))
@@ -144,7 +145,8 @@ def _read(options: Chat, data: Path | None) -> Pairs:
     else:
         found = read_dialogues(data, options.encoding, held_out=share)
     parts = found.learnt, found.validation, found.test
-    counts = "{:,} dialogues to learn from, {:,} for looks during training, {:,} to measure on".format(*map(len, parts))
+    there = told_count(len(found.learnt), "dialogue")
+    counts = f"{there} to learn from, {len(found.validation):,} for looks during training, {len(found.test):,} to measure on"
     if not all(parts):
         raise DataError(f"{found.source}: {counts}; wanted at least 1 of each: give more, or a larger held_out of one file")
     learnt, validation, test = (_sides(found.source, part, options.turns) for part in parts)

@@ -23,6 +23,7 @@ from recurra.data import (
     split_labelled,
     syllables,
 )
+from recurra.data.counts import told_count
 from recurra.data.label_streams import stream_inputs
 from recurra.data.labels import channel_order, channels_told, note
 from recurra.errors import DataError, UsageError
@@ -155,7 +156,9 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
         figures = _numbers(whole, said, asked, learnt, chosen.weights)
     if whole.symbols is not None:
         ids = rows.flat[: rows.starts[-1]]
-        notes.append(f"{len(asked):,} texts, {np.count_nonzero(ids == 0):,} of {len(ids):,} symbols unknown")
+        notes.append(
+            f"{told_count(len(asked), 'text')}, {np.count_nonzero(ids == 0):,} of {told_count(len(ids), 'symbol')} unknown"
+        )
     return Evaluation("classify", Path(asked.name).name, figures, tuple(notes), tables)
 
 
@@ -300,7 +303,7 @@ def _told(looked: Labelled, told: Mapping[int, str]) -> str:
     """Some of what a look read, by its place, and what is told of it."""
     shown = []
     for k, said in told.items():
-        text = looked.inputs[k] if looked.kind == "text" else f"series of {len(looked.inputs[k])} steps"
+        text = looked.inputs[k] if looked.kind == "text" else f"series of {told_count(len(looked.inputs[k]), 'step')}"
         cut = text if len(text) <= LETTERS else f"{text[:LETTERS]} ..."
         shown.append(f"{cut}\n  wanted  {looked.labels[k]}\n  told    {said}")
     return "\n".join(shown)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from recurra.data import Corpus, Streams, Symbols, read, reference
+from recurra.data.counts import told_count
 from recurra.errors import DataError
 from recurra.metrics import KneserNey
 from recurra.tasks import recipes
@@ -87,7 +88,7 @@ def asked(run: Run, data: Path | None) -> Asked:
 def measurable(ids: NDArray[np.int64], name: str) -> NDArray[np.int64]:
     """The symbols, if there are enough of them to measure on."""
     if len(ids) < 2:
-        raise DataError(f"{name}: {len(ids)} symbols to measure on; wanted at least 2")
+        raise DataError(f"{name}: {told_count(len(ids), 'symbol')} to measure on; wanted at least 2")
     return ids
 
 

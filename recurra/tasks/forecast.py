@@ -16,6 +16,7 @@ from torch import nn
 from recurra import store
 from recurra.data import Collection, Roles, Series, SeriesBatch, Shuffled, air_passengers, read_series
 from recurra.data.calendar import Step
+from recurra.data.counts import told_count
 from recurra.data.table import parquet
 from recurra.errors import DataError, UsageError, near_miss
 from recurra.layers import Stack
@@ -130,7 +131,7 @@ def evaluate(run: Run, data: Any, chosen: EvaluationOptions) -> Evaluation:
     plan, every = problem.plan, problem.collection.step.times(options.stride)
     notes = [
         verdict or told,
-        f"{len(windows):,} origins, one every {every}, each {plan.horizon} ahead from {plan.window} before; "
+        f"{told_count(len(windows), 'origin')}, one every {every}, each {plan.horizon} ahead from {plan.window} before; "
         f"gap {options.gap}; trained once, before the first of them",
         *([held] if held else []),
         *problem.collection.notes,
@@ -251,7 +252,7 @@ def _known_ahead(problem: Problem) -> None:
     for series in problem.collection.series:
         rows = len(series.known) - len(series.values)
         if series.known.shape[1] and rows < problem.plan.horizon:
-            where = f"{problem.collection.source}: {series.name}: {rows} rows behind the last value"
+            where = f"{problem.collection.source}: {series.name}: {told_count(rows, 'row')} behind the last value"
             raise DataError(f"{where}; wanted {problem.plan.horizon}, with {problem.options.known} and without a target")
 
 

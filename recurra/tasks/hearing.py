@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from recurra.data import Ragged, Transcribed, TranscribedParts
 from recurra.data.archives import Place, contents
 from recurra.data.audio import read_sound, sound_pieces, sound_rate
+from recurra.data.counts import told_count
 from recurra.data.dial_tones import RATE, dial_tones
 from recurra.data.recordings import RecordingParts, Recordings, find_recordings, read_recordings, split_recordings
 from recurra.data.resampling import resample
@@ -67,7 +68,7 @@ def told(options: Transcribe, data: Path) -> tuple[Transcribed, list[str]]:
     found = find_recordings(data, options.audio, options.text, encoding=options.encoding)
     some = found.take([k for k, text in enumerate(found.texts) if text])
     silent = len(found) - len(some)
-    notes = [f"{data.name}: {silent:,} of {len(found):,} recordings without a text: left out"] if silent else []
+    notes = [f"{data.name}: {silent:,} of {told_count(len(found), 'recording')} without a text: left out"] if silent else []
     heard, more = _transcribed(some, _heard(options, some))
     return heard, [*found.notes, *notes, *more]
 
@@ -210,7 +211,7 @@ def _rate_of(found: RecordingParts) -> int:
         except DataError:
             continue
     raise DataError(
-        f"{found.name}: none of {len(found.learnt):,} recordings can be read; say which: recurra predict tells each"
+        f"{found.name}: none of {told_count(len(found.learnt), 'recording')} can be read; say which: recurra predict tells each"
     )
 
 
@@ -233,7 +234,9 @@ def _progress(name: str) -> Callable[[int, int], None]:
     def show(done: int, count: int) -> None:
         if time.monotonic() - start > SLOW:
             console.print(
-                f"{name}: {done:,} of {count:,} recordings decoded", end="\n" if done == count else "\r", highlight=False
+                f"{name}: {done:,} of {told_count(count, 'recording')} decoded",
+                end="\n" if done == count else "\r",
+                highlight=False,
             )
 
     return show

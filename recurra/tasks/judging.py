@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra.data import Ragged, Sides
+from recurra.data.counts import told_count
 from recurra.errors import DataError, UsageError
 from recurra.metrics import Mean, PairTotals, sequence_baselines
 from recurra.models import EncoderDecoder
@@ -61,7 +62,8 @@ def evaluate(
             said.append(f"no {' and '.join(judge.names)}: {error}")
     probable = likely(whole, own, learnt, asked, chosen.weights)
     unknown = sum(int(np.count_nonzero(ids == 0)) for ids in map(vocabulary.source.encode, asked.sources))
-    said.append(f"{len(asked):,} pairs, {unknown:,} symbols of the sources unknown; written by a beam of {searched.beam}")
+    read = f"{told_count(len(asked), 'pair')}, {told_count(unknown, 'symbol')} of the sources unknown"
+    said.append(f"{read}; written by a beam of {searched.beam}")
     return Evaluation(options.task, Path(asked.name).name, (*figures, probable), tuple(said))
 
 

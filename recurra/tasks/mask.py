@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.data import Masked, Masks, Streams, Symbols, lines, masked
+from recurra.data.counts import told_count
 from recurra.errors import UsageError
 from recurra.metrics import Mean
 from recurra.models import MaskedLanguageModel
@@ -97,7 +98,8 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
         figures.append(Figure(title, mean.value, mean.interval(), beside, held, higher=bool(k)))
     rows, steps = asked.y.shape
     unknown = int(np.count_nonzero(true == 0))
-    notes.append(f"{rows:,} windows of {steps} symbols, {len(true):,} of them hidden, of which {unknown:,} are unknown")
+    read = f"{told_count(rows, 'window')} of {told_count(steps, 'symbol')}"
+    notes.append(f"{read}, {len(true):,} of them hidden, {unknown:,} of these unknown")
     return Evaluation("mask", name, tuple(figures), tuple(notes))
 
 

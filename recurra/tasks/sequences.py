@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recurra.data import Buckets, Competence, PairBatch, Pairs, Ragged, Sides, Symbols, in_order, read_sides, usable
+from recurra.data.counts import told_count
 from recurra.data.filters import measurable
 from recurra.data.lines import lines
 from recurra.errors import NumericError, UsageError
@@ -292,7 +293,7 @@ def _usable(options: SequenceOptions, vocabulary: Vocabulary, pairs: Sides) -> t
     places, notes = usable(pairs, sources, targets, longest=options.longest, ratio=options.ratio or None)
     cut = int(np.count_nonzero(whole.lengths > sources.lengths))
     if cut and options.reads != "all":
-        told = f"{Path(pairs.name).name}: of {cut:,} sources longer than longest={options.longest:,} symbols"
+        told = f"{Path(pairs.name).name}: of {told_count(cut, 'source')} longer than longest={options.longest:,} symbols"
         notes.append(f"{told} only the {options.reads} {options.longest:,} are read")
     return sources.take(places), targets.take(places), notes
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recurra.data import DocstringPairs, Pairs, Sides, docstring_pairs, read_pairs
+from recurra.data.counts import told_count
 from recurra.errors import DataError
 from recurra.metrics import RougeTotals
 from recurra.tasks import judging, sequences
@@ -72,7 +73,7 @@ def _docstrings(found: DocstringPairs, held_out: float) -> Pairs:
     if not (len(learnt.sources) and len(validation.sources) and len(test.sources)):
         raise DataError(f"{DOCSTRINGS}: held_out={held_out:g} leaves a part without a package; wanted about 0.2")
     pairs = Pairs(DOCSTRINGS, _sides(learnt), _sides(validation), _sides(test), found.fingerprint, ())
-    counts = f"{len(pairs.learnt):,} pairs to learn from, {len(pairs.validation):,} for looks during training"
+    counts = f"{told_count(len(pairs.learnt), 'pair')} to learn from, {len(pairs.validation):,} for looks during training"
     return replace(pairs, notes=(_small(pairs), f"{counts}, {len(pairs.test):,} to measure on"))
 
 
@@ -82,4 +83,4 @@ def _sides(part: DocstringPairs) -> Sides:
 
 def _small(pairs: Pairs) -> str:
     count = sum(map(len, (pairs.learnt, pairs.validation, pairs.test)))
-    return f"{count:,} pairs in all, split by package: few, to try things with; give pairs of your own"
+    return f"{told_count(count, 'pair')} in all, split by package: few, to try things with; give pairs of your own"

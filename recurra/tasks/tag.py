@@ -28,6 +28,7 @@ from recurra.data import (
     word_places,
 )
 from recurra.data.conll import blocks, has_columns, token_column
+from recurra.data.counts import told_count
 from recurra.data.lines import STANDARD_INPUT
 from recurra.data.sentences import blank_places
 from recurra.errors import DataError, UsageError
@@ -136,7 +137,9 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
     nats = tagging.nats(own, lexicon, sentences)
     figures.append(Figure("nats per tag", nats.value, nats.interval(), {}))
     unknown = Forms(lexicon, sentences).unknown
-    notes.append(f"{len(sentences):,} sentences of {sum(right.counts):,} words, {unknown:,} of them unknown")
+    notes.append(
+        f"{told_count(len(sentences), 'sentence')} of {told_count(sum(right.counts), 'word')}, {unknown:,} of them unknown"
+    )
     strange = sorted({one.label for found in wanted for one in found} - set(parts.learnt.labels))
     if strange and data is not None:
         notes.append(f"labels that were not learnt: {', '.join(strange)}; none of them can be found")
@@ -279,7 +282,7 @@ def _usable(options: Tag, learnt: Tagged) -> tuple[Tagged, list[str]]:
             f"{learnt.name}: every sentence is longer than longest={options.longest:,} words: part them, or raise it"
         )
     left = len(learnt) - len(kept)
-    told = f"{Path(learnt.name).name}: {left:,} sentences of more than longest={options.longest:,} words: left out"
+    told = f"{Path(learnt.name).name}: {told_count(left, 'sentence')} of more than longest={options.longest:,} words: left out"
     return learnt.take(kept), [told] if left else []
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from recurra import state as states
 from recurra.data import Streams, Symbols, Window, read_file
+from recurra.data.counts import told_count
 from recurra.decode import Sampling, sample
 from recurra.errors import DataError, NumericError, UsageError
 from recurra.layers import Recurrent
@@ -89,7 +90,8 @@ def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluati
     ids = corpora.measurable(symbols.encode(text), name)
     scale, unit = _bits_per(symbols, text, len(ids)), _measured_in(symbols)
     unknown = int(np.count_nonzero(ids == 0))
-    notes.append(f"{len(text):,} characters, {len(ids):,} symbols of {len(symbols):,}, {unknown:,} of them unknown")
+    there = f"{told_count(len(text), 'character')}, {told_count(len(ids), 'symbol')}"
+    notes.append(f"{there} of {len(symbols):,}, {unknown:,} of them unknown")
     found = corpora.ngrams(symbols, learnt, ids) if learnt else {}
     baselines = {who: float(nats[1:].mean()) * scale for who, nats in found.items()}
     own, figures = recipes.held(model, chosen.weights), []

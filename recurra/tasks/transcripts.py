@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from recurra.data import PairBatch, Ragged, Symbols, Transcribed, TranscribedParts
+from recurra.data.counts import told_count
 from recurra.decode import Guess
 from recurra.errors import DataError
 from recurra.metrics import TranscriptTotals, edit_distance, most_frequent, side_by_side
@@ -173,11 +174,15 @@ def opened(run: Run, kind: Kind) -> Opened:
 
 
 class Written(NamedTuple):
-    """A text that was found: the logarithm of its probability, and that together with what a language model adds."""
+    """A text that was found: the logarithm of its probability, that together with what a language model adds, and its symbols.
+
+    Of these are as many as the probability is of: the end is one where the decoder says it.
+    """
 
     text: str
     log_probability: float
     score: float
+    symbols: int
 
 
 @torch.no_grad()
@@ -187,7 +192,7 @@ def write(whole: Opened, kind: Kind, inputs: Ragged, how: TranscriptPrediction) 
     found: list[list[Written]] = [[]] * inputs.rows
     for places, batch in kind.in_order(inputs, _nothing(inputs.rows)):
         for place, guesses in zip(places, written(batch), strict=True):
-            found[place] = [_written(guess, whole.symbols) for guess in guesses]
+            found[place] = [_written(whole, guess) for guess in guesses]
     return found
 
 
@@ -226,13 +231,14 @@ def predict(
 ) -> Iterator[Mapping[str, Any]]:
     """A row for each text of each input (T, C): what is said about the input, then rank, text and nats of a symbol.
 
-    An input of no steps has no text, and its nats are None.
+    A decoder with attention says the end, too, which counts as a symbol. An input of no steps has no text, and its nats are
+    None.
     """
     whole = opened(run, kind).held(how.weights)
     for about, texts in some_at_a_time(inputs, lambda rows: write(whole, kind, rows, how)):
-        for rank, (said_there, log_probability, _) in enumerate(texts or [Written("", -np.inf, -np.inf)], 1):
-            nats = -log_probability / max(1, len(whole.symbols.encode(said_there)))
-            yield {**about, "rank": rank, "text": said_there, "nats_per_symbol": nats if np.isfinite(nats) else None}
+        for rank, one in enumerate(texts or [Written("", -np.inf, -np.inf, 0)], 1):
+            nats = -one.log_probability / max(1, one.symbols)
+            yield {**about, "rank": rank, "text": one.text, "nats_per_symbol": nats if np.isfinite(nats) else None}
 
 
 def some_at_a_time(
@@ -313,7 +319,8 @@ def _told(asked: Transcribed, ours: list[str], symbols: Symbols, how: Transcript
     ]
     unknown = sum(int(np.count_nonzero(symbols.encode(wanted) == 0)) for wanted in asked.texts)
     searched = "greedily" if how.beam == 1 else f"by a beam of {how.beam}"
-    yield f"{len(asked):,} texts, {unknown:,} of their symbols unknown; written {searched}; of the words {', '.join(kinds)}"
+    there = f"{told_count(len(asked), 'text')}, {unknown:,} of their symbols unknown"
+    yield f"{there}; written {searched}; of the words {', '.join(kinds)}"
     worst = sorted(range(len(asked)), key=lambda k: -edit_distance(ours[k], asked.texts[k]))[:WRONG]
     for k in (k for k in worst if ours[k] != asked.texts[k]):
         yield f"{asked.counted} {asked.lines[k]}\n{side_by_side(_start(ours[k]), _start(asked.texts[k]))}"
@@ -324,5 +331,6 @@ def _start(said_there: str) -> str:
     return said_there if len(said_there) <= LETTERS else f"{said_there[:LETTERS]} ..."
 
 
-def _written(guess: Guess, symbols: Symbols) -> Written:
-    return Written(symbols.decode(guess.symbols), guess.log_probability, guess.score)
+def _written(whole: Opened, guess: Guess) -> Written:
+    symbols = len(guess.symbols) + isinstance(whole, Attending)
+    return Written(whole.symbols.decode(guess.symbols), guess.log_probability, guess.score, symbols)

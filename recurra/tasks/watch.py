@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from recurra.data.counts import told_count
 from recurra.tasks.evaluation import Evaluation, Figure, Held, Rows
 from recurra.train import Report
 
@@ -57,7 +58,7 @@ def _show_rows(rows: Rows, console: Console) -> None:
         table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else escape(str(cell)) for cell in row))
     console.print(table)
     if len(rows.rows) > LINES:
-        console.print(f"and {len(rows.rows) - LINES:,} rows more, in evaluation.json", highlight=False)
+        console.print(f"and {told_count(len(rows.rows) - LINES, 'row')} more, in evaluation.json", highlight=False)
     console.print()
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from recurra.data import Labelled, PairBatch, Ragged, Transcribed, TranscribedParts
-from recurra.errors import DataError
+from recurra.errors import DataError, UsageError
 from recurra.layers import AttentionPooling, MaxPooling, MeanPooling
 from recurra.metrics import fit_temperature, log_softmax
 from recurra.models import Classifier
@@ -30,6 +30,7 @@ __all__ = ["begin", "evaluate", "network", "predict", "setup", "setup_of"]
 
 LABELS = "labels.json"
 SHOWN = 6  # labels that a look shows
+WRITTEN = {"beam", "language", "language_weight", "bonus"}  # options of a search, which a label has none of
 BESIDE = 20_000  # inputs that naive methods learn from
 
 
@@ -119,7 +120,20 @@ def predict(
     """A row for each label of each input (T, C): what is said about the input, then rank, label and probability.
 
     An input that is too short to be read has no label, and its probability is None.
+
+    Raises:
+        UsageError: an option that only texts have.
     """
+    if given := sorted(how.model_fields_set & WRITTEN):
+        name = given[0]
+        wanted = f"wanted a run with output=text, or no {name}"
+        raise UsageError(f"{run.folder}: {name}={getattr(how, name)}: a label is not searched for; {wanted}")
+    return _rows(run, kind, inputs, how)
+
+
+def _rows(
+    run: Run, kind: Kind, inputs: Iterable[tuple[Mapping[str, Any], NDArray[Any]]], how: TranscriptPrediction
+) -> Iterator[Mapping[str, Any]]:
     whole = _opened(run, kind)
     model: Classifier = recipes.held(whole.model, how.weights)
     for about, row in some_at_a_time(inputs, partial(_outputs, model, kind)):

@@ -118,7 +118,7 @@ def _written(
         model.decoder,
         torch.full((rows, 1), end, device=device),
         search,
-        steps=how.longest or 2 * source.shape[1] + 50,
+        steps=how.longest or 2 * lengths + 50,
         end=end,
         state=state,
         memory=memory,

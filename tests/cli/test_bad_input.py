@@ -282,6 +282,17 @@ class TestRuns:
             assert command("generate", "run", "length=5").code == 0
 
 
+def test_a_label_is_not_searched_for(command: Callable[..., Ended], tmp_path: Path) -> None:
+    rows = [f'{{"strokes": [[[0, 0], [{k}, {k % 2}]]], "text": "{"ab"[k % 2]}"}}\n' for k in range(1, 41)]
+    (tmp_path / "ink.jsonl").write_text("".join(rows))
+    small = ["output=label", "hidden=4", "channels=2", "steps=1", "held_out=0.5"]
+    assert command("train", "read", "ink.jsonl", *small, "pooling=mean", "--out", "run").code == 0
+    assert command("predict", "run", "ink.jsonl", "best=2").code == 0
+    ended = command("predict", "run", "ink.jsonl", "beam=16")
+    told = "recurra: run: beam=16: a label is not searched for; wanted a run with output=text, or no beam\n"
+    assert (ended.code, ended.err) == (2, told)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -38,7 +38,7 @@ def test_running_numbers_are_no_words_and_comments_no_lines() -> None:
     text = "# id = 1\n1\tRome\tB-LOC\n2\tis\tO\n\n# id = 2\n1\t#\tO\n"
     sentences, _, notes = read(text)
     assert [sentence.words for sentence in sentences] == [("Rome", "is"), ("#",)]
-    assert "a.conll: 2 lines (the first is 1) begin with #: passed over" in notes
+    assert "a.conll: 2 lines (the first is 1) with # in front: passed over" in notes
     sentences, _, _ = read("#\tO\nRome\tB-LOC\n")
     assert sentences[0].words == ("#", "Rome")
 
@@ -65,7 +65,7 @@ def test_the_scheme_is_said(tags: str, said: str) -> None:
 def test_tabs_and_blanks() -> None:
     sentences, _, notes = read("a O\nb\tB-A\n")
     assert sentences[0].words == ("a", "b")
-    assert notes[0] == "a.conll: 1 lines (the first is 2) have tabs, others blanks: both were read"
+    assert notes[0] == "a.conll: 1 line (the first is 2) with tabs, others with blanks: both were read"
     sentences, _, _ = read("New York\tB-A\nb\tO\r\n")
     assert sentences[0].words == ("New York", "b")
 

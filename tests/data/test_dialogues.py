@@ -99,9 +99,9 @@ class TestSplit:
         write("a\tb\n\tx", "train.txt")
         write("a\tb\nc\td", "valid.txt")
         assert read_dialogues(tmp_path).notes == (
-            "1 empty turns left out",
-            "train part: 1 dialogues of fewer than two turns left out",
-            "validation part: 1 dialogues left out that stand in an earlier part",
+            "1 empty turn left out",
+            "train part: 1 dialogue of fewer than two turns left out",
+            "validation part: 1 dialogue of an earlier part left out",
         )
 
 

@@ -57,7 +57,7 @@ def test_lists_of_coordinates_and_lists_of_points_are_told_apart(tmp_path: Path)
     ("name", "content", "message"),
     [
         ("a.csv", "x,y,t\n1,nan,a\n", "line 2, point 1: 1, nan; wanted finite numbers"),
-        ("a.csv", "x,y,t\n1,,a\n", "line 2: 1 numbers; wanted pairs"),
+        ("a.csv", "x,y,t\n1,,a\n", "line 2: 1 number; wanted pairs"),
         ("a.csv", "x,y,t\n1,b,a\n", "point 1: .*wanted two numbers"),
         ("a.csv", "x,y,t\n1,2\n", "line 2: 2 columns; wanted 3"),
         ("a.csv", "x,y,t\n,,a\n", "line 2: no points"),

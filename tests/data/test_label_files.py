@@ -46,7 +46,7 @@ class TestPlain:
     def test_several_marks(self, write: Write) -> None:
         read = read_plain(write("__label__a __label__b x y\nz __label__c\n", "t.txt"))
         assert pairs(read) == [("x y", "a"), ("z", "c")]
-        assert read.notes == ("t.txt: 1 lines with several labels: the first is the label",)
+        assert read.notes == ("t.txt: 1 line with several labels: the first is the label",)
 
     def test_a_key_of_labels_may_be_missing_in_the_first(self, write: Write) -> None:
         read = read_objects(write('{"text": "a"}\n{"text": "b", "label": "x"}\n', "t.jsonl"))
@@ -156,7 +156,7 @@ class TestObjects:
             ('{"a": 1}', "t.jsonl, line 1: the keys are a; wanted text or series: say text=KEY"),
             ('{"text": "a", "label": [1]}', "t.jsonl, line 1, key label: the label is '[1]'; wanted one word or number"),
             ('{"x": [1, 2]}\n{"x": [[1, 2]]}', "t.jsonl, line 2: channel_1, channel_2; wanted value, as in line 1"),
-            ('{"x": [[1, 2], [3]]}', "t.jsonl, line 1, key x: step 2 has 1 numbers, step 1 has 2; wanted as many in each"),
+            ('{"x": [[1, 2], [3]]}', "t.jsonl, line 1, key x: step 2 has 1 number, step 1 has 2; wanted as many in each"),
             ('{"x": {"a": [1], "b": [1, 2]}}', "t.jsonl, line 1, key x: channel 2 has 2 steps, channel 1 has 1; "
              "wanted as many in each"),
             ('{"x": [1, "a"]}', "t.jsonl, line 1, key x, step 2: 'a' is no number; wanted one, or ? where it is missing"),

@@ -53,6 +53,17 @@ def test_labels_need_not_be_there(write: Write) -> None:
     assert streamed(path, text="review", label="verdict") == [(1, "dull")]
 
 
+def test_a_word_above_a_single_column_may_be_its_name(write: Write) -> None:
+    said = r"line 1: one column, of which 'review' may be the name or a text; wanted text there, as its name, or the texts in a"
+    for read in (texts, read_inputs):
+        with pytest.raises(DataError, match=said):
+            read(write("review\na fine film\ndull\n", "a.csv"), known=("good", "bad"))
+    assert texts(write("a fine film\ndull\n", "a.csv"), known=("good", "bad")) == FILMS
+    assert texts(write("dull\na fine film\n", "a.csv"), text="1") == FILMS[::-1]
+    assert texts(write("dull\n", "a.csv")) == ["dull"]
+    assert streamed(write("text\na fine film\ndull\n", "a.csv")) == [(2, "a fine film"), (3, "dull")]
+
+
 def test_of_two_columns_without_names_the_one_of_known_labels_is_none(write: Write) -> None:
     path = write("good\ta fine film\nbad\tdull film\n", "new.tsv")
     assert texts(path, known=("good", "bad")) == ["a fine film", "dull film"]

@@ -115,6 +115,12 @@ class TestParts:
         assert read.test.inputs[6] == "test pos 0"
         assert read.test.labels == ["neg"] * 6 + ["pos"] * 6
 
+    def test_a_folder_for_one_class(self, tmp_path: Path) -> None:
+        (tmp_path / "pos").mkdir()
+        for k in range(2):
+            (tmp_path / "pos" / f"{k}.txt").write_text("a fine film")
+        assert refused(tmp_path).endswith("one class only, 'pos'; wanted at least two to tell apart")
+
     def test_a_class_may_be_called_train(self, tmp_path: Path) -> None:
         for label in ("bus", "train"):
             (tmp_path / label).mkdir()
@@ -175,7 +181,9 @@ class TestStrange:
 
     def test_one_class_only(self, write: Write) -> None:
         path = write(table(40, label=lambda k: "all"), "t.tsv")
-        assert refused(path) == "t.tsv: one class only, 'all'; wanted at least two to tell apart"
+        told = "t.tsv: one class only, 'all'; wanted at least two to tell apart"
+        assert refused(path) == told
+        assert refused(write(table(2, label=lambda k: "all"), "t.tsv")) == told
         wanted = "wanted one for each of the 40: say label=NAME, of a column or key"
         assert refused(write(table(40, label=lambda k: ""), "t.tsv")) == f"t.tsv: no label in it; {wanted}"
 

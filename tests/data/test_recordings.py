@@ -201,6 +201,8 @@ class TestTables:
 def test_too_little_is_refused(tmp_path: Path) -> None:
     assert "no such file or folder" in refused(tmp_path / "none")
     assert "nothing to learn from" in refused(tmp_path)
+    (tmp_path / "0.wav").write_text("")
+    assert "1 recording and no texts" in refused(tmp_path)
     files(tmp_path, numbered(2))
     assert "0 to learn from, 1 for looks during training, 1 to measure on; wanted at least 2, 1 and 1" in refused(tmp_path)
     assert "wanted a table of paths and texts" in refused(tmp_path / "0.wav")

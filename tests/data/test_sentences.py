@@ -87,4 +87,6 @@ def test_what_cannot_be_read(value: Any, said: str) -> None:
 def test_lines_that_are_no_json() -> None:
     with pytest.raises(DataError, match=r"a.jsonl, line 2: no JSON"):
         list(read_texts(Path("a.jsonl"), ['{"text": "a"}', "{"]))
+    with pytest.raises(DataError, match=r"line 1: no key text; there are body: wanted the texts under text, as in training$"):
+        list(read_texts(Path("a.jsonl"), ['{"body": "a"}']))
     assert list(read_texts(Path("a.jsonl"), ['{"text": "a"}', "", '{"text": "b c"}'])) == [(1, "a"), (3, "b c")]

@@ -107,7 +107,7 @@ class TestRoles:
         monkeypatch.setattr(room, "room", lambda: 100 * 160)
         assert len(read_series(np.arange(100.0) ** 2).series[0].values) == 100
         wanted = "wanted fewer rows, fewer columns, or more memory"
-        told = "array: 101 rows of 1 columns in use take about 0.0 GiB of memory, 0.0 GiB are free"
+        told = "array: 101 rows of 1 column in use take about 0.0 GiB of memory, 0.0 GiB are free"
         assert refused(np.arange(101.0) ** 2) == f"{told}; {wanted}"
 
     def test_static_must_not_change(self) -> None:

@@ -45,8 +45,8 @@ class TestTs:
             ("1,2:3\n", "t.ts: no line @data; wanted the header of a .ts file, and the series below it"),
             ("@timeStamps true\n@data\n(0,1),(1,2):1\n", "t.ts: its series have time stamps; "
              "wanted values alone, at even steps: leave the stamps out"),
-            (HEADER + "1,2:3:up\n", "t.ts, line 7: channel 2 has 1 steps, channel 1 has 2; wanted as many in each"),
-            (HEADER + "1,2:3,4:up\n1,2:up\n", "t.ts, line 8: 1 channels, 2 in line 7; wanted as many in every line"),
+            (HEADER + "1,2:3:up\n", "t.ts, line 7: channel 2 has 1 step, channel 1 has 2; wanted as many in each"),
+            (HEADER + "1,2:3,4:up\n1,2:up\n", "t.ts, line 8: 1 channel, 2 in line 7; wanted as many in every line"),
             (HEADER + "1,x:3,4:up\n", "t.ts, line 7, channel 1, step 2: 'x' is no number; "
              "wanted one, or ? where it is missing"),
             (HEADER + "1,2:3,4:left\n", "t.ts, line 7: class 'left'; wanted one of the 2 that @classLabel names"),

@@ -18,10 +18,10 @@ def test_with_a_header_or_without(write: Write, header: str) -> None:
     assert (read.found.tolist(), read.coverage) == ([True, True, False, True], 0.75)
     assert read.matrix.dtype == np.float32
     told = ["v.txt: 5 words with vectors of 3, 3 of the 4 asked for"]
-    told += ["v.txt: its first line says 9 words, 5 are there"] if header.startswith("9") else []
+    told += ["v.txt: its first line says 9 words, 5 came"] if header.startswith("9") else []
     told += [
-        "v.txt: 1 lines of words that stand there before: the first counts",
-        "v.txt: 1 words get the vector of their small letters",
+        "v.txt: 1 line of words that stand there before: the first counts",
+        "v.txt: 1 word with the vector of small letters",
     ]
     assert list(read.notes) == told
 
@@ -35,7 +35,7 @@ def test_packed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a 1 2\nb 1\n", "line 2: 1 numbers behind the word; wanted 2, as in the lines before"),
+        ("a 1 2\nb 1\n", "line 2: 1 number behind the word; wanted 2, as in the lines before"),
         ("a 1 2\nb 1 2 3\n", "line 2: 3 numbers behind the word; wanted 2, as in the lines before"),
         ("2 3\na 1 2\n", "line 2: 2 numbers behind the word; wanted 3, as in the lines before"),
         ("a 1 x\n", "line 1: 'x' is no number; wanted one"),

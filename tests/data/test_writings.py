@@ -121,6 +121,16 @@ def test_folders_are_classes_and_parts(tmp_path: Path) -> None:
     assert not {"test"} & {Path(name).parts[-3] for name in parts.learnt.names}
 
 
+def test_folders_of_parts_are_no_classes(tmp_path: Path) -> None:
+    members = {f"{part}/{k}.png": drawn(k) for part in ("train", "test") for k in range(4)}
+    for path in (folder(tmp_path / "a", members), archive(tmp_path / "b.tar", members)):
+        assert not any(find_writings(path, LOOK).texts)
+        with pytest.raises(DataError, match=r"8 images and no texts; wanted .* a folder for each class, in each part"):
+            read_writings(path, LOOK)
+    named = folder(tmp_path / "c", {name.replace("test", "bus"): content for name, content in members.items()})
+    assert {*find_writings(named, LOOK).texts} == {"bus", "train"}
+
+
 def test_folders_of_archives_are_classes(tmp_path: Path) -> None:
     members = {f"./{label}/{k}.png": drawn(k) for label in "ab" for k in range(3)}
     assert sorted(find_writings(archive(tmp_path / "a.tar", members), LOOK).texts) == list("aaabbb")
@@ -202,8 +212,15 @@ def test_what_is_refused(tmp_path: Path) -> None:
         read_writings(tmp_path, LOOK, held_out=1)
     with pytest.raises(DataError, match="wanted some to learn from"):
         read_writings(tmp_path, LOOK, test="png")
+    with pytest.raises(DataError, match=r"test=page is in no name; there are 0\.png, 1\.png, 2\.png: wanted letters of those"):
+        read_writings(tmp_path, LOOK, test="page")
     (tmp_path / "0.txt").write_bytes(b"\xe4")
-    with pytest.raises(DataError, match="not utf-8"):
+    with pytest.raises(DataError, match=r"0\.txt, line 1, byte 1: 0xe4 is not utf-8; say encoding=latin-1"):
+        read_writings(tmp_path, LOOK)
+    for k in (1, 2):
+        (tmp_path / f"{k}.png").unlink()
+    (tmp_path / "0.txt").unlink()
+    with pytest.raises(DataError, match="1 image and no texts"):
         read_writings(tmp_path, LOOK)
 
 

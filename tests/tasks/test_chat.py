@@ -250,7 +250,7 @@ class TestData:
             ({"a.txt": "hello\nyou\n"}, "neither __eou__, nor blank lines, nor tabs"),
             ({"a.txt": ""}, "a.txt: no text in it; wanted dialogues"),
             ({"a.txt": "hi\tyou\n"}, "wanted at least 1 of each: give more, or a larger held_out of one file"),
-            ({"train.txt": "hi\tyou\n", "test.txt": "oh\tno\n"}, "1 dialogues to learn from, 0 for looks during training"),
+            ({"train.txt": "hi\tyou\n", "test.txt": "oh\tno\n"}, "1 dialogue to learn from, 0 for looks during training"),
             ({"a.jsonl": '{"say": 1}\n'}, "a.jsonl, line 1: no turns; wanted a list of them under turns"),
             ({"a.txt": "".join(f"{k}\t{'very ' * 30}long\n" for k in range(99))}, "nothing is left to learn from"),
         ],

@@ -86,7 +86,7 @@ class TestEvaluate:
         assert figure.held is not None
         assert figure.held.difference == pytest.approx(figure.value - figure.held.full, abs=1e-6)
         (tmp_path / "short.txt").write_text("a")
-        with pytest.raises(DataError, match="1 symbols to measure on"):
+        with pytest.raises(DataError, match="1 symbol to measure on"):
             run.evaluate(tmp_path / "short.txt")
 
 
@@ -169,7 +169,7 @@ def test_too_little_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("abc" * 30)
     with pytest.raises(DataError, match="window=64 wants at least 129"):
         fit(tmp_path / "a.txt", tmp_path / "run", window=64)
-    with pytest.raises(DataError, match=r"held_out=0.01: 1 symbols to measure on"):
+    with pytest.raises(DataError, match=r"held_out=0.01: 1 symbol to measure on"):
         fit(tmp_path / "a.txt", tmp_path / "run", held_out=0.01)
 
 

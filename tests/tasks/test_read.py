@@ -163,6 +163,14 @@ class TestAttention:
         assert len({row["text"] for row in best[:3]}) == 3
         assert all(row["nats_per_symbol"] > 0 for row in best)
 
+    def test_the_end_counts_as_a_symbol(self, attending: recurra.Run, ink: Path) -> None:
+        kind = reading.kind(attending.options, read._seen(attending))
+        inputs = reading.transcribed(find_writings(ink / "test.jsonl")).inputs
+        found = transcripts.write(transcripts.opened(attending, kind), kind, inputs, TranscriptPrediction(best=2))
+        told = rows(attending, ink / "test.jsonl", best=2)
+        for row, one in zip(told, (one for each in found for one in each), strict=True):
+            assert row["nats_per_symbol"] * (len(row["text"]) + 1) == pytest.approx(-one.log_probability)
+
     def test_what_it_cannot(self, attending: recurra.Run, ink: Path) -> None:
         whole = transcripts.opened(attending, reading.kind(attending.options, read._seen(attending)))
         with pytest.raises(UsageError, match="decoder=attention: the run writes once it has heard all; train one with"):
@@ -197,6 +205,10 @@ def test_labels_of_whole_pieces(tmp_path: Path) -> None:
     told = rows(run, data / "test.jsonl", best=3)
     assert sum(row["probability"] for row in told[:3]) == pytest.approx(1)
     texts = find_writings(data / "test.jsonl").texts
+    for how in ({"beam": 16}, {"language": "none"}, {"bonus": 1.0}):
+        [(name, value)] = how.items()
+        with pytest.raises(UsageError, match=f"{name}={value}: a label is not searched for; wanted a run with output=text"):
+            run.predict(data / "test.jsonl", **how)
     right = [row["text"] == text for row, text in zip(told[::3], texts, strict=True)]
     assert accuracy.value == pytest.approx(np.mean(right))
     (data / "train.jsonl").write_text("".join(f'{{"strokes": [[[0, {k}], [1, 1]]], "text": "a"}}\n' for k in range(9)))
@@ -263,6 +275,7 @@ def test_the_embedded_lines_need_no_file(tmp_path: Path) -> None:
         ({"stride": 3}, "wanted 1, 2, 4 or 8"),
         ({"hidden": 25}, "hidden=25: wanted an even number"),
         ({"output": "label", "language": "runs/text"}, "a label asks no language model"),
+        ({"pooling": "mean"}, "pooling=mean: a text is written from each frame; wanted output=label with it"),
     ],
 )
 def test_options_that_cannot_be(how: dict[str, Any], message: str) -> None:

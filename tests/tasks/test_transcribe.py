@@ -77,7 +77,7 @@ class TestEvaluate:
         found = run.evaluate(tmp_path)
         assert found.notes[0] == f"{tmp_path.name}: 1 of 3 recordings without a text: left out"
         assert "1 of 2 recordings left out, the first: " in found.notes[1]
-        assert found.notes[2].startswith("1 texts")
+        assert found.notes[2].startswith("1 text,")
 
     def test_the_recording_most_alike_is_the_nearest_by_its_frames(self) -> None:
         options, tone = Transcribe(rate=RATE, bins=12), np.sin(np.arange(4000))[:, None]

@@ -188,7 +188,7 @@ class TestBegin:
     @pytest.mark.parametrize(
         ("files", "options", "said"),
         [
-            ({"a.en": "x\ny\n", "a.de": "x\n"}, {"source": "en", "target": "de"}, "a.en: 2 lines, .*a.de: 1 lines"),
+            ({"a.en": "x\ny\n", "a.de": "x\n"}, {"source": "en", "target": "de"}, "a.en: 2 lines, .*a.de: 1 line;"),
             ({"a.en": "x\ny\n"}, {"source": "en", "target": "de"}, "no a.de beside it"),
             ({"a.tsv": "x\n"}, {}, "line 1: 1 column; wanted at least 2"),
             ({"a.tsv": ""}, {}, "no pairs in it"),

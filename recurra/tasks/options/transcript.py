@@ -77,6 +77,9 @@ class TranscriptOptions(TaskOptions):
             raise UsageError(f"language={self.language}: a label asks no language model; wanted output=text")
         if self.output == "label" and self.decoder != "ctc":
             raise UsageError(f"decoder={self.decoder}: a label is not written symbol by symbol; wanted output=text")
+        pooling = type(self).model_fields["pooling"].default
+        if self.output == "text" and self.pooling != pooling:
+            raise UsageError(f"pooling={self.pooling}: a text is written from each frame; wanted output=label with it")
         if self.decoder == "attention":
             if self.language:
                 raise UsageError(f"language={self.language}: decoder=attention asks no language model; wanted decoder=ctc")
