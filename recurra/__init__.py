@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Chat": "tasks.options",
     "Classify": "tasks.options",
+    "Compose": "tasks.options",
     "Elman": "layers",
     "Forecast": "tasks.options",
     "GRU": "layers",
@@ -32,6 +33,7 @@ __all__ = [
     "LSTM",
     "Chat",
     "Classify",
+    "Compose",
     "Elman",
     "Forecast",
     "Mask",

@@ -31,6 +31,7 @@ from recurra.tasks.options import (
     TASKS,
     ClassifyPrediction,
     Comparison,
+    ComposeGeneration,
     Conversation,
     EvaluationOptions,
     ForecastPrediction,
@@ -204,7 +205,7 @@ def predict(
     if out is not None and out.suffix.lower() in (".svg", ".png"):
         raise UsageError(f"{out}: the table goes there, and the picture beside it; name a .csv, .parquet or .tsv")
     options = run.prediction.parse(pairs)
-    items = predicted = run.predict(data, **options.model_dump())
+    items = predicted = run.predict(data, **options.model_dump(exclude_unset=True))
     if run.options.task == "forecast":
         from recurra.report import draw_predictions
 
@@ -217,21 +218,48 @@ def predict(
     write_rows(items, out, as_json=as_json)
 
 
-@app.command(epilog=option_help(TextGeneration))
+@app.command(
+    epilog="\n\n".join([option_help(TextGeneration, "Options of text"), option_help(ComposeGeneration, "Options of compose")])
+)
 def generate(
     folder: RunFolder,
     words: Annotated[list[str] | None, typer.Argument(metavar="[name=value ...]", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="write there; of music .mid, .wav, .json, .png or .svg, without an ending several"),
+    ] = None,
 ) -> None:
-    """Write with a run, symbol by symbol."""
+    """Write text with a run, symbol by symbol, or music, as MIDI, sound and picture."""
     run = _open(folder)
     data, pairs = split(words or [])
     if data is not None:
         raise UsageError(f"{data}: wanted name=value, such as prompt='{data}'")
-    options = run.generation.parse(pairs)
-    for piece in run.generate(**options.model_dump()):
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-    print()
+    made = run.generate(**run.generation.parse(pairs).model_dump())
+    if run.options.task == "compose":
+        _keep_music(run, made, out)
+    elif out is None:
+        for piece in made:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        print()
+    else:
+        from recurra import store
+
+        store.write_bytes(out, "".join([*made, "\n"]).encode())
+
+
+def _keep_music(run: "Run", piece: Any, out: Path | None) -> None:
+    """Show a piece, and write it where it was asked for, or beside the run's weights."""
+    from recurra.report import keep_piece
+
+    print(piece)
+    if out is None:
+        (folder := run.folder / "music").mkdir(exist_ok=True)
+        out = folder / f"{1 + max([0, *(int(file.stem) for file in folder.glob('*.*') if file.stem.isdigit())]):03}"
+    made, missing = keep_piece(piece, out)
+    print(f"\n{', '.join(map(str, made))}")
+    for line in missing:
+        print(line, file=sys.stderr)
 
 
 @app.command()

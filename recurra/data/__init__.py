@@ -2,6 +2,7 @@
 
 from recurra.data.audio import Sound, read_sound, sound_pieces, sound_rate
 from recurra.data.buckets import Buckets, PairBatch, in_order
+from recurra.data.cadences import cadences
 from recurra.data.calendar import Step, features
 from recurra.data.corpus import Corpus, Document, read, read_file, reference
 from recurra.data.dates import date_pairs
@@ -15,11 +16,15 @@ from recurra.data.ink import Ink, ink_features, read_ink
 from recurra.data.labelled import Labelled, LabelledParts, read_inputs, read_labelled, split_labelled
 from recurra.data.lines import lines
 from recurra.data.masks import Masked, Masks, masked
+from recurra.data.midi import midi_bytes, read_abc, read_midi
+from recurra.data.music import MusicParts, read_music, read_pieces, split_music, write_piece
 from recurra.data.notices import notices
 from recurra.data.numerals import numerals
 from recurra.data.pacing import Competence
 from recurra.data.pairs import Pairs, read_pairs, split_pairs
+from recurra.data.passages import Passage, Passages
 from recurra.data.passengers import AIR_PASSENGERS, air_passengers
+from recurra.data.pieces import Piece
 from recurra.data.ragged import Ragged
 from recurra.data.recordings import RecordingParts, Recordings, find_recordings, read_recordings, split_recordings
 from recurra.data.resampling import Resampler, resample
@@ -31,6 +36,7 @@ from recurra.data.small_talk import small_talk
 from recurra.data.streams import Streams, Window
 from recurra.data.syllables import syllables
 from recurra.data.symbols import Characters, Subwords, Symbols, Unigram, Words
+from recurra.data.synthesiser import sound_of, wav_bytes
 from recurra.data.tagged import Tagged, TaggedParts, read_tagged, read_tagged_parts, split_tagged
 from recurra.data.transcribed import Transcribed, TranscribedParts
 from recurra.data.utterances import Heard, SpeechBatches, hear, sounds_in_order
@@ -59,10 +65,14 @@ __all__ = [
     "LabelledParts",
     "Masked",
     "Masks",
+    "MusicParts",
     "PairBatch",
     "Pairs",
     "Part",
+    "Passage",
+    "Passages",
     "Picture",
+    "Piece",
     "Ragged",
     "RecordingParts",
     "Recordings",
@@ -92,6 +102,7 @@ __all__ = [
     "WritingParts",
     "Writings",
     "air_passengers",
+    "cadences",
     "date_pairs",
     "dial_tones",
     "docstring_pairs",
@@ -106,19 +117,24 @@ __all__ = [
     "label_tags",
     "lines",
     "masked",
+    "midi_bytes",
     "notices",
     "numerals",
     "of_text",
     "of_words",
     "parts",
     "read",
+    "read_abc",
     "read_dialogues",
     "read_file",
     "read_image",
     "read_ink",
     "read_inputs",
     "read_labelled",
+    "read_midi",
+    "read_music",
     "read_pairs",
+    "read_pieces",
     "read_recordings",
     "read_series",
     "read_sides",
@@ -132,11 +148,13 @@ __all__ = [
     "resample",
     "scales",
     "small_talk",
+    "sound_of",
     "sound_pieces",
     "sound_rate",
     "sounds_in_order",
     "split_dialogues",
     "split_labelled",
+    "split_music",
     "split_pairs",
     "split_recordings",
     "split_tagged",
@@ -145,5 +163,7 @@ __all__ = [
     "tags_of",
     "transitions",
     "usable",
+    "wav_bytes",
     "word_places",
+    "write_piece",
 ]

@@ -14,11 +14,13 @@ from recurra.losses.likelihoods import (
     StudentT,
     likelihood,
 )
+from recurra.losses.nade import NADE
 from recurra.losses.next_symbol import NextSymbol
 
 __all__ = [
     "CRF",
     "LIKELIHOODS",
+    "NADE",
     "Absolute",
     "Alignment",
     "Decoded",

@@ -6,6 +6,7 @@ from recurra.models.decoder import Decoder
 from recurra.models.encoder_decoder import Bridge, Encoder, EncoderDecoder, Reading
 from recurra.models.language import LanguageModel
 from recurra.models.masked import MaskedLanguageModel
+from recurra.models.music import RollModel
 from recurra.models.spelling import Spelling
 from recurra.models.tagger import Tagger, WordBatch
 from recurra.models.transcriber import Transcriber, Transcript
@@ -23,6 +24,7 @@ __all__ = [
     "LanguageModel",
     "MaskedLanguageModel",
     "Reading",
+    "RollModel",
     "Spelling",
     "Standardised",
     "Tagger",

@@ -16,6 +16,7 @@ from recurra.report.entities import entity_report
 from recurra.report.gradients import flow_pictures
 from recurra.report.history import History, history_pictures
 from recurra.report.labels import LabelReport, label_report
+from recurra.report.music import music_pictures
 from recurra.report.page import Section, flow_table, options_table, page, scores_tables
 from recurra.report.placed import placed_pictures
 from recurra.report.style import Picture
@@ -77,6 +78,7 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
     labels = entity_report(evaluation) if task == "tag" else label_report(run, evaluation, sentences, missing)
     maps = [] if task == "classify" else attention_pictures(run, sentences, missing)
     placed, places = placed_pictures(run, missing)
+    music = music_pictures(run, missing)
     figures = {
         "run": str(run.folder),
         "task": task,
@@ -93,11 +95,11 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
         figures["placed"] = [
             {"wanted": one.wanted, "symbols": one.symbols, "unit": one.unit, "centres": one.centres} for one in places
         ]
-    sections = _sections(run, metrics, curves, labels, maps, placed, flow, flows, radii)
+    sections = _sections(run, metrics, curves, labels, maps, placed, music, flow, flows, radii)
     _write(
         folder,
         page(run.folder.name, _said(run, history), advice, sections, missing),
-        [*curves, *labels.pictures, *maps, *placed, *flows],
+        [*curves, *labels.pictures, *maps, *placed, *music, *flows],
         figures,
     )
     return RunReport(folder, advice, figures)
@@ -170,6 +172,7 @@ def _sections(
     labels: LabelReport,
     maps: list[Picture],
     placed: list[Picture],
+    music: list[Picture],
     flow: Flow,
     flows: list[Picture],
     radii: dict[str, dict[str, float]],
@@ -180,6 +183,8 @@ def _sections(
         sections.append(Section("Where it looked", "", maps))
     if placed:
         sections.append(Section("Where it finds what it writes", "", placed))
+    if music:
+        sections.append(Section("What it plays", "", music))
     if flow.layers:
         sections.append(Section("Gradients, gates and units", flow_table(flow), flows))
     elif radii:
@@ -201,7 +206,7 @@ def _make(folder: Path) -> None:
     """Make the folder, and take out the pictures of a report that was there before."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (*PICTURES, "attention-*", "placed-*", "confusion", "steps-*"):
+        for name in (*PICTURES, "attention-*", "placed-*", "music-*", "confusion", "steps-*"):
             for kind in ("svg", "png"):
                 for picture in folder.glob(f"{name}.{kind}"):
                     picture.unlink()

@@ -10,13 +10,14 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import torch
 from torch import nn
 
+from recurra import store
 from recurra.cells import CandidateDropout, Cell, Zoneout, layer_normed
 from recurra.engine import ENGINES
 from recurra.engine.precision import Kind
 from recurra.errors import UsageError
 from recurra.layers import Bidirectional, Highway, Recurrent, Stack, batch_normed, chrono_start, member, round_matrices
 from recurra.models import CausalTransformer, TransformerEncoder
-from recurra.tasks.options import Classify, Mask, SequenceOptions, Tag, TaskOptions, Text, TranscriptOptions
+from recurra.tasks.options import Classify, Compose, Mask, SequenceOptions, Tag, TaskOptions, Text, TranscriptOptions
 from recurra.train import (
     Average,
     Batches,
@@ -72,6 +73,7 @@ RECURRENT = (
     *("attention", "feeding", "copying", "bidirectional", "encoder_cell"),
 )
 """Options of recurrent layers, which a Transformer has not."""
+SAMPLES = "samples"  # of a run folder: what was to be seen or heard at each look
 PROBED = 64  # rows on which a cell shows what it can: enough for statistics of a batch
 
 
@@ -108,7 +110,12 @@ def train(options: TaskOptions, setup: Setup, folder: Path | None) -> Iterator[R
         precision=precision(options),
         average=average(options, setup.model),
     ) as training:
-        yield from training.steps(setup.look, check_every(options, total))
+        for report in training.steps(setup.look, check_every(options, total)):
+            if folder is not None and report.files:
+                (folder / SAMPLES).mkdir(exist_ok=True)
+                for name, content in report.files.items():
+                    store.write_bytes(folder / SAMPLES / f"{report.step:06}-{name}", content)
+            yield report
 
 
 def find_lr(options: TaskOptions, setup: Setup) -> RangeTest:
@@ -152,7 +159,7 @@ def cell(options: TaskOptions) -> Cell | None:
         raise UsageError(f"cell={options.cell}: {error}") from None
 
 
-def network(options: Classify | Mask | SequenceOptions | Tag | Text | TranscriptOptions) -> None:
+def network(options: Classify | Compose | Mask | SequenceOptions | Tag | Text | TranscriptOptions) -> None:
     """Refuse what the network cannot have, before any data are read."""
     if options.model == "recurrent":
         cell(options)
@@ -181,7 +188,7 @@ def reader(
     return stack(options, input_size, output_dropout=output_dropout, bidirectional=bidirectional)
 
 
-def transformer(options: Text, input_size: int) -> CausalTransformer:
+def transformer(options: Compose | Text, input_size: int) -> CausalTransformer:
     """A Transformer in the place of recurrent layers, `input_size` to `hidden`; each block looks back over one window."""
     return CausalTransformer(
         options.hidden,

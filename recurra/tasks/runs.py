@@ -9,6 +9,8 @@
 ``log.jsonl``            a line for each look at the held-out part
 ``evaluation.json``      the figures at the end, beside their baselines
 ``curve.svg``            the learning curve (drawn by the command line)
+``samples/``             of tasks whose samples are to be heard or seen: those of each look
+``music/``               what ``recurra generate`` wrote where no --out was given, of music
 ``report/``              what ``recurra report`` made of the run
 ``seeds/``               with ``seeds=N``: a run folder for each training, and beside it ``seeds.json``
 ``checkpoints/``         the newest three, each with a manifest and SHA-256
@@ -160,10 +162,12 @@ class Run:
         items: Iterator[Mapping[str, Any]] = self._verb("predict")(self, self.options.given(data), chosen)
         return items
 
-    def generate(self, **options: Any) -> Iterator[str]:
-        """New text, piece by piece as it is made; options as ``recurra generate RUN --help`` lists them."""
-        pieces: Iterator[str] = self._verb("generate")(self, self.generation(**options))
-        return pieces
+    def generate(self, **options: Any) -> Any:
+        """Something new: text, piece by piece as it is made, or music, a `recurra.data.pieces.Piece`.
+
+        Options as ``recurra generate RUN --help`` lists them.
+        """
+        return self._verb("generate")(self, self.generation(**options))
 
     def stream(self, **options: Any) -> Any:
         """The run fed one observation at a time, where its task has that: see :class:`recurra.tasks.streaming.Stream`."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self, final
 
 import torch
@@ -44,11 +44,15 @@ class Loss(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a look at the held-out part found: the value to be judged by (lower is better), its names, a fresh sample."""
+    """What a look at the held-out part found: the value to be judged by (lower is better), its names, a fresh sample.
+
+    What is to be seen or heard of the sample is in files, by name.
+    """
 
     value: float
     metrics: Mapping[str, float]
     sample: str = ""
+    files: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Report(NamedTuple):
@@ -72,6 +76,7 @@ class Report(NamedTuple):
     sample: str
     notes: tuple[str, ...]
     value: float = math.nan
+    files: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Tally(NamedTuple):
@@ -304,6 +309,7 @@ class Training:
             seconds_left=(self.total - self.step) * pace(),
             sample=look.sample,
             notes=tuple(self._notes),
+            files=look.files,
             value=math.inf if look.value == sys.float_info.max else look.value,
         )
         self._notes.clear()
@@ -424,5 +430,6 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _plain(report: Report) -> dict[str, Any]:
     line = report._asdict() | {"notes": list(report.notes)}
+    del line["files"]
     finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in line.items()}
     return finite | {"metrics": {name: value if math.isfinite(value) else None for name, value in report.metrics.items()}}

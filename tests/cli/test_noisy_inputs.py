@@ -14,6 +14,7 @@ from tests.cli.process import Ended
 from tests.places import dataset
 
 soundfile, pillow = pytest.importorskip("soundfile"), pytest.importorskip("PIL.Image")
+pytest.importorskip("symusic")
 
 Command = Callable[..., Ended]
 Answer = int | float | str | None
@@ -34,6 +35,7 @@ NO_SOUND = "no sound that can be read ({}); wanted .wav, .flac, .ogg, .mp3 or th
 NO_CHUNK = NO_SOUND.format("Error in WAV file. No 'data' chunk marker")
 CUT, MANY = "damaged or cut off ({})", "{} pixels declared; wanted at most 50,000,000"
 NO_WRITING = "no writing in it; wanted images (.png, .jpg, .jpeg, ...) or pen points (.csv, .jsonl, .ndjson, .unp, .unipen)"
+NO_MIDI = "no MIDI that can be read ({}); wanted .mid, whole"
 DOT = "1 x 1 pixels; wanted at least 3 x 3 to see anything"
 
 PREDICTED: dict[str, dict[str, Answer]] = {
@@ -138,6 +140,15 @@ PREDICTED: dict[str, dict[str, Answer]] = {
         "image/truncated_image.png": CUT.format("image file is truncated"),
         "image/truncated_jpeg.jpg": CUT.format("image file is truncated (8 bytes not processed)"),
     },
+    "compose": {
+        "midi/cut_in_track.mid": NO_MIDI.format("Invalid chunk length 841 (remaining bytes after header: 316)"),
+        "midi/good.mid": 47.5,
+        "midi/header_only.mid": "no notes in it; wanted at least one",
+        "midi/track_length_too_big.mid": NO_MIDI.format("Invalid chunk length 2147483647 (remaining bytes after header: 1552)"),
+        "midi/wrong_magic.mid": NO_MIDI.format("Invaild midi file! File header is not MThd"),
+        "midi/zero_bytes.mid": "0 bytes; wanted a MIDI file",
+        "midi/zero_division.mid": "0 ticks a quarter note; wanted 1 or more",
+    },
 }
 """What `recurra predict` answers."""
 
@@ -224,6 +235,11 @@ def tones(folder: Path) -> Path:
     return folder
 
 
+def tunes(folder: Path) -> Path:
+    (path := folder / "tunes.json").write_text(json.dumps([[[60 + k % 7, 64], [62], [60 + k // 7]] * 8 for k in range(40)]))
+    return path
+
+
 def letters(folder: Path) -> Path:
     draw = np.random.default_rng(0)
     for k in range(20):
@@ -239,6 +255,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "classify": (package.Classify(**SMALL, embedding=4), films),
         "tag": (package.Tag(**SMALL, embedding=4, spelling=4, output="softmax"), places),
         "transcribe": (package.Transcribe(**SMALL, channels=4, bins=8, rate=8000), tones),
+        "compose": (package.Compose(**SMALL, nade_hidden=4, window=8), tunes),
         "read": (package.Read(**SMALL, channels=4, front="convolution"), letters),
     }
     folder = tmp_path_factory.mktemp("runs")
@@ -266,7 +283,8 @@ def test_what_is_predicted(task: str, command: Command, runs: dict[str, Path], t
         assert ended.err == "", name
         rows = [json.loads(line) for line in ended.out.splitlines()]
         problem = rows[0].get("problem", "").removeprefix(f"{folder / name}: ")
-        found[name] = problem or {"transcribe": rows[0].get("seconds"), "read": None}.get(
+        seconds = rows[0].get("seconds")
+        found[name] = problem or {"transcribe": seconds, "compose": seconds, "read": None}.get(
             task, len({row.get("line") for row in rows})
         )
     assert found == PREDICTED[task]
@@ -293,7 +311,7 @@ def test_what_is_learnt(task: str, command: Command, tmp_path: Path) -> None:
 @pytest.mark.data
 def test_no_file_is_left_out() -> None:
     folder = dataset("noisy_inputs")
-    for table, tasks in ((PREDICTED, 4), (LEARNT, 2)):
+    for table in (PREDICTED, LEARNT):
         named = {name for answers in table.values() for name in answers}
-        kinds = ("text", "csv", "audio", "image") if tasks == 4 else ("text", "csv")
+        kinds = ("text", "csv", "audio", "image", "midi") if table is PREDICTED else ("text", "csv")
         assert named == {f"{kind}/{path.name}" for kind in kinds for path in (folder / kind).iterdir()}

@@ -3,6 +3,7 @@
 from recurra.tasks.options.chat import Chat, Conversation
 from recurra.tasks.options.classify import Classify, ClassifyPrediction
 from recurra.tasks.options.comparison import Comparison
+from recurra.tasks.options.compose import Compose, ComposeGeneration, ComposePrediction
 from recurra.tasks.options.forecast import Forecast, ForecastPrediction
 from recurra.tasks.options.mask import Mask, MaskPrediction
 from recurra.tasks.options.options import Described, EvaluationOptions, Options, TaskOptions, described
@@ -22,6 +23,9 @@ __all__ = [
     "Classify",
     "ClassifyPrediction",
     "Comparison",
+    "Compose",
+    "ComposeGeneration",
+    "ComposePrediction",
     "Conversation",
     "Described",
     "EvaluationOptions",
@@ -51,6 +55,6 @@ __all__ = [
 ]
 
 TASKS: dict[str, type[TaskOptions]] = {
-    kind.task: kind for kind in (Text, Mask, Forecast, Translate, Summarise, Chat, Classify, Tag, Transcribe, Read)
+    kind.task: kind for kind in (Text, Mask, Forecast, Translate, Summarise, Chat, Classify, Tag, Transcribe, Read, Compose)
 }
 """All tasks by name."""
