@@ -12,14 +12,16 @@ import matplotlib as mpl
 import recurra
 from benchmarks.machine import RESULTS
 from benchmarks.memory import page as memory
-from benchmarks.quality import classification, laws, reading, regularisers, sequences, speech, tagging, translation
+from benchmarks.quality import classification, laws, music, reading, regularisers, sequences, speech, tagging, translation
 from recurra.bench import Result
 from recurra.bench.page import summary
 from recurra.bench.pictures import pictures
 from recurra.report import learning_curve
 
 DOCS = Path(__file__).parent.parent / "docs"
-TRAINED: dict[str, Any] = {page.NAME: page for page in (translation, sequences, classification, tagging, reading, speech)}
+TRAINED: dict[str, Any] = {
+    page.NAME: page for page in (translation, sequences, classification, tagging, reading, speech, music)
+}
 """The measurements of one training each, by the names of their results."""
 HEAD = """# Measured quality
 

@@ -25,6 +25,7 @@ _HOMES = {
     "Text": "tasks.options",
     "Transcribe": "tasks.options",
     "Translate": "tasks.options",
+    "Write": "tasks.options",
     "load": "tasks.runs",
 }
 
@@ -44,6 +45,7 @@ __all__ = [
     "Text",
     "Transcribe",
     "Translate",
+    "Write",
     "__version__",
     "load",
 ]

@@ -44,6 +44,7 @@ from recurra.tasks.options import (
     TranscribePrediction,
     TranscriptPrediction,
     Tuning,
+    WriteGeneration,
 )
 
 if TYPE_CHECKING:
@@ -219,24 +220,37 @@ def predict(
 
 
 @app.command(
-    epilog="\n\n".join([option_help(TextGeneration, "Options of text"), option_help(ComposeGeneration, "Options of compose")])
+    epilog="\n\n".join(
+        [
+            option_help(TextGeneration, "Options of text"),
+            option_help(ComposeGeneration, "Options of compose"),
+            option_help(WriteGeneration, "Options of write"),
+        ]
+    )
 )
 def generate(
     folder: RunFolder,
     words: Annotated[list[str] | None, typer.Argument(metavar="[name=value ...]", show_default=False)] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="write there; of music .mid, .wav, .json, .png or .svg, without an ending several"),
+        typer.Option(
+            metavar="FILE", help="write there; of music .mid, .wav, .json, .png or .svg, of drawings .svg, .png or .jsonl"
+        ),
     ] = None,
 ) -> None:
-    """Write text with a run, symbol by symbol, or music, as MIDI, sound and picture."""
+    """Write with a run: text, symbol by symbol; music, as MIDI, sound and picture; handwriting and sketches, as SVG."""
     run = _open(folder)
     data, pairs = split(words or [])
     if data is not None:
         raise UsageError(f"{data}: wanted name=value, such as prompt='{data}'")
-    made = run.generate(**run.generation.parse(pairs).model_dump())
-    if run.options.task == "compose":
+    options = run.generation.parse(pairs)
+    made = run.generate(**options.model_dump())
+    if isinstance(options, ComposeGeneration):
         _keep_music(run, made, out)
+    elif isinstance(options, WriteGeneration):
+        from recurra.report import keep_drawings
+
+        print(keep_drawings(made, out or _fresh(run.folder / "drawings"), animated=options.animated))
     elif out is None:
         for piece in made:
             sys.stdout.write(piece)
@@ -253,13 +267,16 @@ def _keep_music(run: "Run", piece: Any, out: Path | None) -> None:
     from recurra.report import keep_piece
 
     print(piece)
-    if out is None:
-        (folder := run.folder / "music").mkdir(exist_ok=True)
-        out = folder / f"{1 + max([0, *(int(file.stem) for file in folder.glob('*.*') if file.stem.isdigit())]):03}"
-    made, missing = keep_piece(piece, out)
+    made, missing = keep_piece(piece, out or _fresh(run.folder / "music"))
     print(f"\n{', '.join(map(str, made))}")
     for line in missing:
         print(line, file=sys.stderr)
+
+
+def _fresh(folder: Path) -> Path:
+    """The next number in a folder of numbered files, as a name without an ending."""
+    folder.mkdir(exist_ok=True)
+    return folder / f"{1 + max([0, *(int(file.stem) for file in folder.glob('*.*') if file.stem.isdigit())]):03}"
 
 
 @app.command()

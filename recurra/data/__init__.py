@@ -10,6 +10,7 @@ from recurra.data.dial_tones import dial_tones
 from recurra.data.dialogues import Dialogue, Dialogues, examples, read_dialogues, split_dialogues
 from recurra.data.distortions import Distorted
 from recurra.data.docstrings import DocstringPairs, docstring_pairs
+from recurra.data.drawings import Drawing, DrawingParts, all_drawings, read_drawings, split_drawings
 from recurra.data.filters import usable
 from recurra.data.images import Picture, read_image
 from recurra.data.ink import Ink, ink_features, read_ink
@@ -29,11 +30,13 @@ from recurra.data.ragged import Ragged
 from recurra.data.recordings import RecordingParts, Recordings, find_recordings, read_recordings, split_recordings
 from recurra.data.resampling import Resampler, resample
 from recurra.data.schemes import SCHEMES, Entity, entities, label_tags, tags_of, transitions
+from recurra.data.scribbles import scribbles
 from recurra.data.sentences import Sentence, of_text, of_words, read_texts, word_places
 from recurra.data.series import Collection, Roles, Series, read_series
 from recurra.data.sides import Sides, read_sides
 from recurra.data.small_talk import small_talk
 from recurra.data.streams import Streams, Window
+from recurra.data.svg import svg_of
 from recurra.data.syllables import syllables
 from recurra.data.symbols import Characters, Subwords, Symbols, Unigram, Words
 from recurra.data.synthesiser import sound_of, wav_bytes
@@ -58,6 +61,8 @@ __all__ = [
     "Distorted",
     "DocstringPairs",
     "Document",
+    "Drawing",
+    "DrawingParts",
     "Entity",
     "Heard",
     "Ink",
@@ -102,6 +107,7 @@ __all__ = [
     "WritingParts",
     "Writings",
     "air_passengers",
+    "all_drawings",
     "cadences",
     "date_pairs",
     "dial_tones",
@@ -126,6 +132,7 @@ __all__ = [
     "read",
     "read_abc",
     "read_dialogues",
+    "read_drawings",
     "read_file",
     "read_image",
     "read_ink",
@@ -147,18 +154,21 @@ __all__ = [
     "reference",
     "resample",
     "scales",
+    "scribbles",
     "small_talk",
     "sound_of",
     "sound_pieces",
     "sound_rate",
     "sounds_in_order",
     "split_dialogues",
+    "split_drawings",
     "split_labelled",
     "split_music",
     "split_pairs",
     "split_recordings",
     "split_tagged",
     "split_writings",
+    "svg_of",
     "syllables",
     "tags_of",
     "transitions",

@@ -12,9 +12,9 @@ from recurra.data.archives import ARCHIVES, Place, archive_names, contents, is_a
 from recurra.data.counts import told_count
 from recurra.data.labels import bare
 from recurra.data.midi import ABC, MIDI, SECOND, Heard, midi_bytes, read_abc, read_midi
-from recurra.data.parts import Parts, check_share, counted, share, split
+from recurra.data.parts import Parts, check_share, counted, part_of, share, split
 from recurra.data.pieces import Piece
-from recurra.data.rolls import part_of, read_array_rolls, read_json_rolls, write_json_roll
+from recurra.data.rolls import read_array_rolls, read_json_rolls, write_json_roll
 from recurra.data.synthesiser import wav_bytes
 from recurra.errors import DataError, UsageError
 

@@ -8,23 +8,13 @@ from typing import Generic, TypeVar
 
 from recurra.errors import DataError, UsageError
 
-__all__ = ["PARTS", "Parts", "check_share", "counted", "is_part", "share", "split"]
+__all__ = ["PARTS", "Parts", "check_share", "counted", "part_of", "share", "split"]
 
 Part = TypeVar("Part")
 
 NAMES = {"train": "train|training", "validation": "val|valid|validation|dev|testa", "test": "test|testing|testb|t10k"}
 PARTS = {part: re.compile(rf"(?<![a-z])({names})(?![a-z])", re.IGNORECASE) for part, names in NAMES.items()}
 """By part, the words that tell it in names of files and folders."""
-
-
-def is_part(name: str) -> bool:
-    """Whether a part of data is called so.
-
-    Example:
-        >>> is_part("test"), is_part("dev-2"), is_part("contest")
-        (True, True, False)
-    """
-    return any(word.search(name) for word in PARTS.values())
 
 
 @dataclass(frozen=True)
@@ -46,6 +36,15 @@ class Parts(Generic[Part]):
     test: Part
     fingerprint: str
     notes: tuple[str, ...]
+
+
+def part_of(name: str) -> str | None:
+    """The part that a name tells, if it tells one.
+
+    >>> part_of("dev_1.mid"), part_of("reel.mid")
+    ('validation', None)
+    """
+    return next((part for part, words in PARTS.items() if words.search(name)), None)
 
 
 def check_share(held_out: float) -> None:

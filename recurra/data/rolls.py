@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.corpus import as_written
-from recurra.data.parts import PARTS
+from recurra.data.parts import part_of
 from recurra.data.pieces import KEYS, LOWEST, Piece
 from recurra.errors import DataError
 
-__all__ = ["part_of", "read_array_rolls", "read_json_rolls", "write_json_roll"]
+__all__ = ["LONGEST", "read_array_rolls", "read_json_rolls", "write_json_roll"]
 
 PITCHES = 128  # of MIDI
 LONGEST = 1_000_000
@@ -104,11 +104,6 @@ def _of_keys(name: str, roll: NDArray[Any]) -> NDArray[Any]:
             raise DataError(f"{name}: pitch {outside[0]}; wanted {LOWEST} to {LOWEST + KEYS - 1}, the keys of a piano")
         sounds = sounds[:, LOWEST : LOWEST + KEYS]
     return sounds
-
-
-def part_of(name: str) -> str | None:
-    """The part that a name tells, if it tells one."""
-    return next((part for part, words in PARTS.items() if words.search(name)), None)
 
 
 def write_json_roll(pieces: Sequence[Piece]) -> bytes:

@@ -19,7 +19,7 @@ from recurra.data.corpus import as_written
 from recurra.data.counts import told_count
 from recurra.data.images import IMAGES, columns, ink, read_image
 from recurra.data.ink import INK, ink_features, read_ink
-from recurra.data.parts import is_part
+from recurra.data.parts import part_of
 from recurra.data.sides import read_sides
 from recurra.errors import DataError
 
@@ -147,7 +147,7 @@ def _images(path: Path, files: Sequence[Path], look: Look) -> Writings:
         told[place] = (texts.get(place, ""), str(place), number)
     many = path.is_dir() or is_archive(path)
     folders = {_folder(place) for place in told}
-    if not any(said for said, _, _ in told.values()) and many and len(folders) > 1 and not all(map(is_part, folders)):
+    if not any(said for said, _, _ in told.values()) and many and len(folders) > 1 and not all(map(part_of, folders)):
         told = {place: (_folder(place), name, number) for place, (_, name, number) in told.items()}
     if not told:
         raise DataError(

@@ -16,6 +16,7 @@ from recurra.losses.likelihoods import (
 )
 from recurra.losses.nade import NADE
 from recurra.losses.next_symbol import NextSymbol
+from recurra.losses.pen_mixture import PenMixture
 
 __all__ = [
     "CRF",
@@ -28,6 +29,7 @@ __all__ = [
     "Likelihood",
     "NegativeBinomial",
     "NextSymbol",
+    "PenMixture",
     "Quantiles",
     "Squared",
     "StudentT",

@@ -11,6 +11,7 @@ from recurra.models.spelling import Spelling
 from recurra.models.tagger import Tagger, WordBatch
 from recurra.models.transcriber import Transcriber, Transcript
 from recurra.models.transformer import CausalTransformer, TransformerDecoder, TransformerEncoder
+from recurra.models.writer import Writer
 
 __all__ = [
     "Attended",
@@ -33,4 +34,5 @@ __all__ = [
     "TransformerDecoder",
     "TransformerEncoder",
     "WordBatch",
+    "Writer",
 ]

@@ -3,6 +3,7 @@
 from recurra.report.advice import Advice, Case, advise
 from recurra.report.comparison import comparison_figure, draw_comparison
 from recurra.report.curve import draw_curve, learning_curve
+from recurra.report.drawings import drawings_figure, keep_drawings
 from recurra.report.forecast import Panel, draw_forecast
 from recurra.report.lr import draw_range_test, range_test_figure
 from recurra.report.music import draw_piece, keep_piece, piece_figure
@@ -25,6 +26,8 @@ __all__ = [
     "draw_range_test",
     "draw_report",
     "draw_tuning",
+    "drawings_figure",
+    "keep_drawings",
     "keep_piece",
     "learning_curve",
     "piece_figure",

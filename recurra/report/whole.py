@@ -12,6 +12,7 @@ from recurra.errors import ModelFileError, RecurraError, ResourceError
 from recurra.layers import Recurrent
 from recurra.report.advice import Advice, Case, advise
 from recurra.report.attention import attention_pictures
+from recurra.report.drawings import drawing_pictures
 from recurra.report.entities import entity_report
 from recurra.report.gradients import flow_pictures
 from recurra.report.history import History, history_pictures
@@ -78,7 +79,7 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
     labels = entity_report(evaluation) if task == "tag" else label_report(run, evaluation, sentences, missing)
     maps = [] if task == "classify" else attention_pictures(run, sentences, missing)
     placed, places = placed_pictures(run, missing)
-    music = music_pictures(run, missing)
+    music, drawn = music_pictures(run, missing), drawing_pictures(run, missing)
     figures = {
         "run": str(run.folder),
         "task": task,
@@ -95,11 +96,11 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
         figures["placed"] = [
             {"wanted": one.wanted, "symbols": one.symbols, "unit": one.unit, "centres": one.centres} for one in places
         ]
-    sections = _sections(run, metrics, curves, labels, maps, placed, music, flow, flows, radii)
+    sections = _sections(run, metrics, curves, labels, maps, placed, music, drawn, flow, flows, radii)
     _write(
         folder,
         page(run.folder.name, _said(run, history), advice, sections, missing),
-        [*curves, *labels.pictures, *maps, *placed, *music, *flows],
+        [*curves, *labels.pictures, *maps, *placed, *music, *drawn, *flows],
         figures,
     )
     return RunReport(folder, advice, figures)
@@ -173,6 +174,7 @@ def _sections(
     maps: list[Picture],
     placed: list[Picture],
     music: list[Picture],
+    drawn: list[Picture],
     flow: Flow,
     flows: list[Picture],
     radii: dict[str, dict[str, float]],
@@ -185,6 +187,8 @@ def _sections(
         sections.append(Section("Where it finds what it writes", "", placed))
     if music:
         sections.append(Section("What it plays", "", music))
+    if drawn:
+        sections.append(Section("What it draws", "", drawn))
     if flow.layers:
         sections.append(Section("Gradients, gates and units", flow_table(flow), flows))
     elif radii:
@@ -206,7 +210,7 @@ def _make(folder: Path) -> None:
     """Make the folder, and take out the pictures of a report that was there before."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (*PICTURES, "attention-*", "placed-*", "music-*", "confusion", "steps-*"):
+        for name in (*PICTURES, "attention-*", "placed-*", "music-*", "drawn", "window-*", "confusion", "steps-*"):
             for kind in ("svg", "png"):
                 for picture in folder.glob(f"{name}.{kind}"):
                     picture.unlink()

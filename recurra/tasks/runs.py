@@ -10,7 +10,7 @@
 ``evaluation.json``      the figures at the end, beside their baselines
 ``curve.svg``            the learning curve (drawn by the command line)
 ``samples/``             of tasks whose samples are to be heard or seen: those of each look
-``music/``               what ``recurra generate`` wrote where no --out was given, of music
+``music/``, ``drawings/``  what ``recurra generate`` wrote where no --out was given
 ``report/``              what ``recurra report`` made of the run
 ``seeds/``               with ``seeds=N``: a run folder for each training, and beside it ``seeds.json``
 ``checkpoints/``         the newest three, each with a manifest and SHA-256
@@ -163,7 +163,7 @@ class Run:
         return items
 
     def generate(self, **options: Any) -> Any:
-        """Something new: text, piece by piece as it is made, or music, a `recurra.data.pieces.Piece`.
+        """Something new: text, piece by piece as it is made; a `recurra.data.Piece` of music; a list of `recurra.data.Drawing`.
 
         Options as ``recurra generate RUN --help`` lists them.
         """

@@ -8,6 +8,7 @@ from recurra.layers.attention.mechanisms import MECHANISMS, mechanism
 from recurra.layers.attention.memory import Memory
 from recurra.layers.attention.monotonic import Monotonic
 from recurra.layers.attention.scores import Additive, Dot, General, Score
+from recurra.layers.attention.window import Slid, SlidingWindow
 
 __all__ = [
     "MECHANISMS",
@@ -26,6 +27,8 @@ __all__ = [
     "MultiHead",
     "Score",
     "SingleHead",
+    "Slid",
+    "SlidingWindow",
     "Softmax",
     "coverage_loss",
     "mechanism",

@@ -16,6 +16,7 @@ from recurra.tasks.options.transcribe import Transcribe, TranscribePrediction
 from recurra.tasks.options.transcript import TranscriptOptions, TranscriptPrediction
 from recurra.tasks.options.translate import Translate
 from recurra.tasks.options.tuning import Tuning
+from recurra.tasks.options.write import Write, WriteGeneration, WritePrediction
 
 __all__ = [
     "TASKS",
@@ -51,10 +52,14 @@ __all__ = [
     "TranscriptPrediction",
     "Translate",
     "Tuning",
+    "Write",
+    "WriteGeneration",
+    "WritePrediction",
     "described",
 ]
 
 TASKS: dict[str, type[TaskOptions]] = {
-    kind.task: kind for kind in (Text, Mask, Forecast, Translate, Summarise, Chat, Classify, Tag, Transcribe, Read, Compose)
+    kind.task: kind
+    for kind in (Text, Mask, Forecast, Translate, Summarise, Chat, Classify, Tag, Transcribe, Read, Compose, Write)
 }
 """All tasks by name."""

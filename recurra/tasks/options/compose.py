@@ -37,7 +37,8 @@ class Compose(TaskOptions):
     layers: int = Field(1, ge=1, le=1000, description="recurrent layers, or blocks of a Transformer, on top of each other")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of activations set to zero, in training")
     epochs: float = Field(40, gt=0, le=1_000_000, description="passes over the learning part")
-    lr: float = Field(0.003, gt=0, le=1000, description="highest learning rate")
+    lr: float = Field(0.008, gt=0, le=1000, description="highest learning rate")
+    clip: float = Field(5.0, ge=0, le=1_000_000, description="largest norm of the gradient; 0 for none")
 
     grid: int = Field(4, ge=1, le=48, description="steps of a quarter note, onto which MIDI and ABC are put; not of events")
     held_out: float = Field(
@@ -81,7 +82,7 @@ class ComposeGeneration(Options):
     steps: int = Field(128, ge=1, le=1_000_000, description="steps to write, or events")
     opening: str = Field("", description="a file whose first piece is gone on from; empty begins a piece")
     opening_seconds: float = Field(4.0, gt=0, le=86_400, description="of the opening that are kept")
-    temperature: float = Field(1.0, ge=0, description="below 1 is careful, above 1 daring; 0 takes the most probable")
+    temperature: float = Field(0.9, ge=0, description="below 1 is careful, above 1 daring; 0 takes the most probable")
     top_p: float = Field(1.0, gt=0, le=1, description="choose among the fewest events that have this probability together")
     speed: float = Field(1.0, gt=0, le=100, description="of playing; 1 as the music that was learnt from")
     seed: int = Field(0, ge=0, le=4_294_967_295, description="of the choice")
