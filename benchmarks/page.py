@@ -12,7 +12,18 @@ import matplotlib as mpl
 import recurra
 from benchmarks.machine import RESULTS
 from benchmarks.memory import page as memory
-from benchmarks.quality import classification, laws, music, reading, regularisers, sequences, speech, tagging, translation
+from benchmarks.quality import (
+    classification,
+    laws,
+    music,
+    reading,
+    regularisers,
+    sequences,
+    speech,
+    tagging,
+    translation,
+    writing,
+)
 from recurra.bench import Result
 from recurra.bench.page import summary
 from recurra.bench.pictures import pictures
@@ -20,7 +31,7 @@ from recurra.report import learning_curve
 
 DOCS = Path(__file__).parent.parent / "docs"
 TRAINED: dict[str, Any] = {
-    page.NAME: page for page in (translation, sequences, classification, tagging, reading, speech, music)
+    page.NAME: page for page in (translation, sequences, classification, tagging, reading, speech, music, writing)
 }
 """The measurements of one training each, by the names of their results."""
 HEAD = """# Measured quality

@@ -28,9 +28,9 @@ ELSEWHERE: dict[str, dict[str, float]] = {
     "piano-nade": {"RNN-NADE (arXiv:1206.6392)": 7.05},
 }
 HOW = {
-    "jsb": "grid=1 batch=8 lr=0.01 clip=5 epochs=100",
-    "nottingham": "window=100 lr=0.005 clip=5 epochs=12",
-    "piano": "window=100 lr=0.005 clip=5 epochs=15 dropout=0.5",
+    "jsb": "grid=1 batch=8 lr=0.01 epochs=100",
+    "nottingham": "window=100 hidden=400 epochs=24",
+    "piano": "window=100 epochs=15 dropout=0.5",
 }
 TOLD = {"jsb": "Bach's chorales, quarter notes", "nottingham": "Nottingham folk tunes", "piano": "Piano-midi.de"}
 OUTPUTS = {"independent": "each key by itself", "nade": "keys together, NADE"}
