@@ -16,7 +16,7 @@ class NADE(nn.Module):
     r"""The neural autoregressive distribution estimator (Larochelle & Murray 2011), its biases told by a context.
 
     .. math::
-        p(x_i = 1 \mid x_{<i}, h) = \sigma\big( b_i(h) + V_i \cdot \sigma( c(h) + \textstyle\sum_{j<i} x_j W_j ) \big)
+        p(x_i = 1 \mid x_{<i}, h) = \sigma\big( b_i(h) + V_i \cdot \sigma( c(h) + \sum_{j<i} x_j W_j ) \big)
 
     with :math:`b` and :math:`c` linear in the context :math:`h`, as in RNN-NADE (Boulanger-Lewandowski et al. 2012,
     arXiv:1206.6392). Unlike independent units it knows which ones occur together: the keys of a chord.

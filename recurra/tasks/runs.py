@@ -10,7 +10,7 @@
 ``evaluation.json``      the figures at the end, beside their baselines
 ``curve.svg``            the learning curve (drawn by the command line)
 ``samples/``             of tasks whose samples are to be heard or seen: those of each look
-``music/``, ``drawings/``  what ``recurra generate`` wrote where no --out was given
+``music/``               what ``recurra generate`` wrote where no --out was given; ``drawings/`` of the task `write`
 ``report/``              what ``recurra report`` made of the run
 ``seeds/``               with ``seeds=N``: a run folder for each training, and beside it ``seeds.json``
 ``checkpoints/``         the newest three, each with a manifest and SHA-256
