@@ -13,7 +13,7 @@ import typer
 
 from recurra.cli.main import app
 from recurra.cli.words import split
-from recurra.tasks.options import TASKS, TextGeneration
+from recurra.tasks.options import TASKS, ComposeGeneration, Options, TextGeneration, WriteGeneration
 from tests.cli.process import SMALL
 
 ROOT = Path(__file__).parents[1]
@@ -25,9 +25,12 @@ SHOWN = [
     for line in re.findall(r"^\$ (.+)$", block, re.MULTILINE)
 ]
 OURS = [(page, words) for page, words in SHOWN if words[0].endswith("recurra")]
+MADE = {(page, words[-1]): words[2] for page, words in OURS if words[1] == "train" and words[-2] == "--out"}
+"""The task of each run that a page shows, by its folder."""
+GENERATIONS: dict[str, type[Options]] = {"text": TextGeneration, "compose": ComposeGeneration, "write": WriteGeneration}
 
 
-def understood(words: list[str]) -> None:
+def understood(page: Path, words: list[str]) -> None:
     """Read a command line as far as it can be without running it: verbs, flags, arguments, options."""
     command: Any = typer.main.get_command(app)
     context, path = command.make_context("recurra", list(words)), []
@@ -41,13 +44,13 @@ def understood(words: list[str]) -> None:
     if path[0] == "train":
         TASKS[path[1]].parse(pairs)
     if path[0] == "generate":
-        TextGeneration.parse(pairs)
+        GENERATIONS[MADE.get((page, str(context.params["folder"])), "text")].parse(pairs)
 
 
 @pytest.mark.parametrize(("page", "words"), OURS, ids=lambda value: " ".join(value) if isinstance(value, list) else value.name)
 def test_what_a_page_shows_is_understood(page: Path, words: list[str]) -> None:
     bars = [*(place for place, word in enumerate(words) if word in {"|", ">", "&&", ";"}), len(words)]
-    understood(words[1 : bars[0]])
+    understood(page, words[1 : bars[0]])
 
 
 def test_pages_show_something() -> None:
@@ -59,7 +62,7 @@ def test_pages_show_something() -> None:
 )
 def test_what_is_not_understood_is_seen(words: list[str]) -> None:
     with pytest.raises(Exception, match=r"No such|no such|Missing"):
-        understood(words)
+        understood(ROOT / "README.md", words)
 
 
 def test_what_the_pages_ask_of_make_is_there() -> None:
