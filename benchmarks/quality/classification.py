@@ -46,7 +46,7 @@ REVIEWS = "unit=word vocabulary=20000 embedding=128 hidden=128 dropout=0.5 longe
 PRETRAINED = "longest=400 tokens=16000 dropout=0.4 epochs=3 lr=0.002 held_out=0.08"
 LANGUAGE = "unit=word vocabulary=20000 embedding=128 hidden=256 layers=1 cell=gru epochs=4 batch=32 held_out=0.02"
 SERIES = "hidden=128 dropout=0.3 epochs=150 batch=16 lr=0.003"
-BASES = "unit=character embedding=32 hidden=128 convolution=7 dropout=0.4 epochs=30 batch=64 lr=0.003"
+BASES = "unit=character embedding=32 hidden=128 convolution=7 dropout=0.4 word_dropout=0.4 epochs=40 batch=64 lr=0.003"
 BODIES = "hidden=128 dropout=0.4 epochs=60 batch=16 lr=0.003"
 PUBLISHED = {
     "ArrowHead": 0.91,
