@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recurra.data.counts import told_count
 from recurra.data.ink import INK, read_ink
 from recurra.data.labels import bare
-from recurra.data.parts import Parts, check_share, counted, part_of, share, split
+from recurra.data.parts import Parts, check_share, counted, divided, part_of
 from recurra.errors import DataError
 
 __all__ = ["Drawing", "DrawingParts", "all_drawings", "move_scale", "read_drawings", "split_drawings"]
@@ -115,7 +115,7 @@ def _found(path: Path, text: str, encoding: str) -> dict[str, list[Drawing]]:
         raise DataError(f"{path}: no drawings in it; {WANTED}")
     read: dict[str, list[Drawing]] = {}
     for file in files:
-        words = (*file.relative_to(path).parts, "") if path.is_dir() else (file.name,)
+        words = file.relative_to(path).parts if path.is_dir() else (file.name,)
         part = next(filter(None, map(part_of, words)), "") if len(files) > 1 else ""
         if bare(file.name).lower().endswith(".npz"):
             for own, drawings in _sketches(file).items():
@@ -150,24 +150,17 @@ def _sketches(file: Path) -> dict[str, list[Drawing]]:
 
 
 def _parted(name: str, read: dict[str, list[Drawing]], held_out: float) -> DrawingParts:
-    parts, notes, digest = dict[str, list[Drawing]](), list[str](), hashlib.sha256()
-    wrong = Counter[str]()
+    fine, digest, wrong = dict[str, list[Drawing]](), hashlib.sha256(), Counter[str]()
     for part, drawings in sorted(read.items()):
-        parts[part] = []
+        fine[part] = []
         for drawing in drawings:
             digest.update(drawing.moves.tobytes() + drawing.text.encode("utf-8", "surrogatepass") + b"\0")
             if what := _wrong(drawing):
                 wrong[what] += 1
             else:
-                parts[part].append(drawing)
-    notes += [f"{told_count(count, 'drawing')} {what}: left out" for what, count in wrong.items()]
-    missing = [part for part in ("validation", "test") if part not in parts]
-    learning = parts.get("train", [])
-    for part in ("train", *missing):
-        parts[part] = []
-    sides = split((share(drawing.moves.tobytes()) for drawing in learning), missing, held_out)
-    for drawing, part in zip(learning, sides, strict=True):
-        parts[part].append(drawing)
+                fine[part].append(drawing)
+    notes = [f"{told_count(count, 'drawing')} {what}: left out" for what, count in wrong.items()]
+    parts = divided(fine, lambda drawing: drawing.moves.tobytes(), held_out)
     told = counted(name, "drawings", parts, "give more drawings, or a larger held_out")
     points = sum(len(drawing.moves) for drawing in parts["train"])
     return DrawingParts(

@@ -12,17 +12,28 @@ from recurra.data.archives import ARCHIVES, Place, archive_names, contents, is_a
 from recurra.data.counts import told_count
 from recurra.data.labels import bare
 from recurra.data.midi import ABC, MIDI, SECOND, Heard, midi_bytes, read_abc, read_midi
-from recurra.data.parts import Parts, check_share, counted, part_of, share, split
+from recurra.data.parts import Parts, check_share, counted, divided, part_of
 from recurra.data.pieces import Piece
 from recurra.data.rolls import read_array_rolls, read_json_rolls, write_json_roll
 from recurra.data.synthesiser import wav_bytes
 from recurra.errors import DataError, UsageError
 
-__all__ = ["GRID", "WRITTEN", "MusicParts", "midi_or_nothing", "read_music", "read_pieces", "split_music", "write_piece"]
+__all__ = [
+    "GRID",
+    "QUARTERS",
+    "WRITTEN",
+    "MusicParts",
+    "midi_or_nothing",
+    "read_music",
+    "read_pieces",
+    "split_music",
+    "write_piece",
+]
 
 GRID = 4
 """Steps a quarter note where nothing says how many."""
-QUARTERS = 2.0  # a second, in which rolls are played
+QUARTERS = 2.0
+"""How many a second rolls are played at."""
 KINDS = (*MIDI, *ABC, ".json", ".npz")
 WANTED = f"wanted {', '.join((*KINDS, *ARCHIVES))}, or a folder of such files"
 
@@ -166,11 +177,7 @@ def _read(source: Path | bytes, name: str, grid: int) -> Iterator[tuple[str, str
 
 
 def _parted(name: str, read: dict[str, list[Piece]], held_out: float, notes: list[str]) -> MusicParts:
-    missing = [part for part in ("validation", "test") if part not in read]
-    parts: dict[str, list[Piece]] = {"train": [], "validation": [], "test": []} | {part: read[part] for part in read}
-    learning, parts["train"] = parts["train"], []
-    for piece, part in zip(learning, split((share(_content(piece)) for piece in learning), missing, held_out), strict=True):
-        parts[part].append(piece)
+    parts = divided(read, _content, held_out)
     told = counted(name, "pieces", parts, "give more pieces, or a larger held_out")
     digest = hashlib.sha256()
     for part, pieces in sorted(read.items()):

@@ -2,15 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from recurra.errors import DataError, UsageError
 
-__all__ = ["PARTS", "Parts", "check_share", "counted", "part_of", "share", "split"]
+__all__ = ["PARTS", "Parts", "check_share", "counted", "divided", "evenly", "part_of", "share", "split"]
 
 Part = TypeVar("Part")
+One = TypeVar("One")
 
 NAMES = {"train": "train|training", "validation": "val|valid|validation|dev|testa", "test": "test|testing|testb|t10k"}
 PARTS = {part: re.compile(rf"(?<![a-z])({names})(?![a-z])", re.IGNORECASE) for part, names in NAMES.items()}
@@ -67,6 +68,31 @@ def split(shares: Iterable[float], missing: Sequence[str], held_out: float) -> l
     """
     bounds = {"test": (0.0, held_out / 2), "validation": (held_out / 2, held_out)}
     return [next((part for part in missing if bounds[part][0] <= each < bounds[part][1]), "train") for each in shares]
+
+
+def divided(read: Mapping[str, Sequence[One]], content: Callable[[One], bytes], held_out: float) -> dict[str, list[One]]:
+    """All three parts of what was read of each; those that are missing are split off what is to be learnt, by a hash.
+
+    Example:
+        >>> divided({"train": ["a", "b", "c"], "test": ["d"]}, str.encode, 0.8)
+        {'train': ['b', 'c'], 'validation': ['a'], 'test': ['d']}
+    """
+    missing = [part for part in ("test", "validation") if part not in read]
+    learning: Sequence[One] = read.get("train", ())
+    parts = {part: [] if part == "train" else list(read.get(part, ())) for part in ("train", "validation", "test")}
+    for one, part in zip(learning, split((share(content(one)) for one in learning), missing, held_out), strict=True):
+        parts[part].append(one)
+    return parts
+
+
+def evenly(some: Sequence[One], sizes: Sequence[int], most: int) -> list[One]:
+    """Of some, as many as are about so large together, at least one, evenly from all.
+
+    >>> evenly("abcdef", [2] * 6, most=6)
+    ['a', 'c', 'f']
+    """
+    count = max(1, min(len(some), round(len(some) * most / max(1, sum(sizes)))))
+    return [some[k * (len(some) - 1) // max(1, count - 1)] for k in range(count)]
 
 
 def counted(name: str, kind: str, parts: Mapping[str, Sized], more: str) -> str:

@@ -64,19 +64,18 @@ class Passages:
     ) -> None:
         self.pieces, self.events, self.window, self.seed = list(pieces), events, window, seed
         self.transpose, self.stretch = transpose, stretch
-        plain, _ = framed(self.pieces, events)
-        steps = len(plain) - 1
+        steps = sum(1 + (len(events_of(piece)) if events else piece.steps) for piece in self.pieces) - 1
         if steps < 2 * window:
             raise DataError(f"{steps} steps to learn from; window={window} wants at least {2 * window}: give more music")
         self.batch = min(batch, steps // window)
         self.per_epoch = steps // self.batch // window
-        self._epoch, self._held = -1, (plain, np.zeros(0, np.bool_))
+        self._held: tuple[int, NDArray[Any], NDArray[np.bool_]] | None = None
 
     def __getitem__(self, step: int) -> Passage:
         epoch, place = divmod(step, self.per_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._held = epoch, self._made(epoch)
-        values, borders = self._held
+        if self._held is None or self._held[0] != epoch:
+            self._held = (epoch, *self._made(epoch))
+        _, values, borders = self._held
         row = self.per_epoch * self.window
         offset = int(np.random.default_rng([self.seed, epoch, 1]).integers(len(values)))
         places = offset + np.arange(self.batch)[:, None] * row + place * self.window + np.arange(self.window)

@@ -89,6 +89,17 @@ class KneserNey:
             context = _before(number)
         return np.stack(orders)
 
+    def by_name(self, ids: Ids) -> dict[str, Floats]:
+        """(T,) nats of every symbol under each order, by what figures call it.
+
+        Example:
+            >>> import numpy as np
+            >>> list(KneserNey(np.array([0, 1] * 20), symbols=3, order=3).by_name(np.array([0, 1])))
+            ['unigram', 'Kneser-Ney 2-gram', 'Kneser-Ney 3-gram']
+        """
+        names = ["unigram", *(f"Kneser-Ney {n}-gram" for n in range(2, len(self.levels) + 1))]
+        return dict(zip(names, self.nats(ids), strict=True))
+
 
 def _before(numbers: Ids) -> Ids:
     """The n-gram that ended one symbol earlier; -1 before the first."""

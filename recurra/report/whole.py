@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,7 +80,12 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
     labels = entity_report(evaluation) if task == "tag" else label_report(run, evaluation, sentences, missing)
     maps = [] if task == "classify" else attention_pictures(run, sentences, missing)
     placed, places = placed_pictures(run, missing)
-    music, drawn = music_pictures(run, missing), drawing_pictures(run, missing)
+    own = {
+        "Where it looked": maps,
+        "Where it finds what it writes": placed,
+        "What it plays": music_pictures(run, missing),
+        "What it draws": drawing_pictures(run, missing),
+    }
     figures = {
         "run": str(run.folder),
         "task": task,
@@ -96,11 +102,11 @@ def draw_report(run: Run, out: str | Path | None = None, *, sentences: Sequence[
         figures["placed"] = [
             {"wanted": one.wanted, "symbols": one.symbols, "unit": one.unit, "centres": one.centres} for one in places
         ]
-    sections = _sections(run, metrics, curves, labels, maps, placed, music, drawn, flow, flows, radii)
+    sections = _sections(run, metrics, curves, labels, own, flow, flows, radii)
     _write(
         folder,
         page(run.folder.name, _said(run, history), advice, sections, missing),
-        [*curves, *labels.pictures, *maps, *placed, *music, *drawn, *flows],
+        [*curves, *labels.pictures, *chain.from_iterable(own.values()), *flows],
         figures,
     )
     return RunReport(folder, advice, figures)
@@ -171,24 +177,14 @@ def _sections(
     metrics: Mapping[str, Any],
     curves: list[Picture],
     labels: LabelReport,
-    maps: list[Picture],
-    placed: list[Picture],
-    music: list[Picture],
-    drawn: list[Picture],
+    own: Mapping[str, list[Picture]],
     flow: Flow,
     flows: list[Picture],
     radii: dict[str, dict[str, float]],
 ) -> list[Section]:
     sections = [Section("How it learnt", "", curves)] if curves else []
     sections += labels.sections
-    if maps:
-        sections.append(Section("Where it looked", "", maps))
-    if placed:
-        sections.append(Section("Where it finds what it writes", "", placed))
-    if music:
-        sections.append(Section("What it plays", "", music))
-    if drawn:
-        sections.append(Section("What it draws", "", drawn))
+    sections += [Section(title, "", pictures) for title, pictures in own.items() if pictures]
     if flow.layers:
         sections.append(Section("Gradients, gates and units", flow_table(flow), flows))
     elif radii:

@@ -1,7 +1,6 @@
 """The task `compose`: music as rolls, keys of a step together, or as events one after the other."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +14,13 @@ from recurra import state as states
 from recurra.data.cadences import cadences
 from recurra.data.events import BORDER, EVENTS, piece_of
 from recurra.data.midi import SECOND
-from recurra.data.music import MusicParts, midi_or_nothing, read_music, read_pieces, split_music
+from recurra.data.music import QUARTERS, MusicParts, midi_or_nothing, read_music, read_pieces, split_music
+from recurra.data.parts import evenly
 from recurra.data.passages import Passage, Passages, framed
 from recurra.data.pieces import KEYS, Piece
 from recurra.data.synthesiser import wav_bytes
 from recurra.decode import Sampling, sample
+from recurra.decode.stream import diverged
 from recurra.errors import DataError, NumericError, UsageError
 from recurra.metrics import KneserNey, Mean
 from recurra.metrics.roll_baselines import roll_baselines
@@ -74,9 +75,8 @@ def begin(options: Compose, data: Path | None, out: Path | None) -> Run:
     parts = _read(options, data)
     _passages(options, parts.learnt)
     recipes.check(options, _model(options))
-    rate = float(np.median([piece.rate for piece in parts.learnt]))
     facts = origin(data, parts.name, parts.fingerprint, notes=list(parts.notes))
-    return Run.create(out, options, facts, {"music.json": {"rate": rate}})
+    return Run.create(out, options, facts, {"music.json": {"rate": _rate(parts.learnt)}})
 
 
 def setup(options: Compose, data: Path | None) -> Setup:
@@ -93,8 +93,9 @@ def setup_of(run: Run) -> Setup:
 def _setup(options: Compose, parts: MusicParts) -> Setup:
     torch.manual_seed(options.seed)
     model, passages = _model(options), _passages(options, parts.learnt)
-    device, rate = recipes.device(options), float(np.median([piece.rate for piece in parts.learnt]))
-    start, looked = model.initial(passages.batch), _some(parts.validation)
+    device, rate = recipes.device(options), _rate(parts.learnt)
+    start = model.initial(passages.batch)
+    looked = evenly(parts.validation, [piece.steps for piece in parts.validation], LOOK)
     name = _figure(options)
 
     def update(batch: Passage, carry: Any) -> Loss:
@@ -112,7 +113,7 @@ def _setup(options: Compose, parts: MusicParts) -> Setup:
         except NumericError:  # the training diverges; it notices that by itself
             return Look(value, {name: value})
         files = {"sample.wav": wav_bytes([made])} | {f"sample{end}": each for end, each in midi_or_nothing(made).items()}
-        return Look(value, {name: value}, str(made.timed(2 * options.grid) if _by_events(options) else made), files)
+        return Look(value, {name: value}, str(made.timed(QUARTERS * options.grid) if _by_events(options) else made), files)
 
     return Setup(model, update, passages, passages.per_epoch, look, start)
 
@@ -204,14 +205,14 @@ def _write(options: Compose, model: Model, rate: float, how: ComposeGeneration, 
     before, _ = framed([opening or Piece.of("", [], steps=0, rate=rate)], _by_events(options))
     prompt = _tensor(before, model)[None]
     if isinstance(model, LanguageModel):
-        drawn = sample(model, prompt, Sampling(temperature=how.temperature, top_p=how.top_p), generator, end=BORDER)
-        events = [*before.tolist(), *(int(event) for event in islice(drawn, how.steps))]
+        choice = Sampling(temperature=how.temperature, top_p=how.top_p)
+        events = [*before.tolist(), *map(int, sample(model, prompt, choice, generator, steps=how.steps, end=BORDER))]
         return piece_of(events, "written", SECOND * how.speed)
     every, state = model(prompt)
     h, frames = every[:, -1], [*prompt[0, 1:]]
     for _ in range(how.steps):
         if not bool(torch.isfinite(h).all()):
-            raise NumericError("the model's predictions are not finite: its training diverged; train anew with a lower lr")
+            raise diverged()
         frame = model.draw(h, generator, how.temperature)
         frames.append(frame[0])
         h, state = model.step(frame, state)
@@ -265,9 +266,8 @@ def _baselines(options: Compose, learnt: Sequence[Piece], asked: Sequence[Piece]
         rolls = [piece.roll() for piece in asked]
         return {name: float(nats(rolls).mean()) for name, nats in roll_baselines([p.roll() for p in learnt]).items()}
     ids = np.append(framed(asked, events=True)[0], BORDER)
-    found = KneserNey(framed(learnt, events=True)[0], EVENTS, ORDERS).nats(ids)
-    names = ["unigram", *(f"Kneser-Ney {n}-gram" for n in range(2, ORDERS + 1))]
-    return {name: float(nats[1:].mean()) for name, nats in zip(names, found, strict=True)}
+    found = KneserNey(framed(learnt, events=True)[0], EVENTS, ORDERS).by_name(ids)
+    return {name: float(nats[1:].mean()) for name, nats in found.items()}
 
 
 def _measurable(data: Path, grid: int, notes: list[str]) -> list[Piece]:
@@ -290,11 +290,9 @@ def _first(path: Path, grid: int) -> Piece:
     raise DataError(f"{path}: no piece in it to go on from")
 
 
-def _some(pieces: Sequence[Piece]) -> list[Piece]:
-    """Pieces of a part, evenly, with about so many steps as a look reads."""
-    total = sum(piece.steps for piece in pieces)
-    count = max(1, min(len(pieces), round(len(pieces) * LOOK / max(1, total))))
-    return [pieces[k] for k in np.unique(np.linspace(0, len(pieces) - 1, count).astype(np.int64)).tolist()]
+def _rate(pieces: Sequence[Piece]) -> float:
+    """Steps a second at which most of the music is played, about."""
+    return float(np.median([piece.rate for piece in pieces]))
 
 
 def _tensor(values: NDArray[Any], model: nn.Module) -> Tensor:

@@ -95,9 +95,7 @@ def measurable(ids: NDArray[np.int64], name: str) -> NDArray[np.int64]:
 def ngrams(symbols: Symbols, learnt: str, ids: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """(T,) nats of every symbol under n-grams of each order, by name."""
     order = 8 if symbols.unit == "character" else 5
-    model = KneserNey(symbols.encode(learnt)[-NGRAM_SYMBOLS:], len(symbols), order)
-    names = ["unigram", *(f"Kneser-Ney {n}-gram" for n in range(2, order + 1))]
-    return dict(zip(names, model.nats(ids), strict=True))
+    return KneserNey(symbols.encode(learnt)[-NGRAM_SYMBOLS:], len(symbols), order).by_name(ids)
 
 
 def _corpus(options: Mask | Text, data: Path | None) -> Corpus:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,10 @@ from torch import Tensor
 from recurra import lengths as ragged
 from recurra.data import Buckets, PairBatch, Ragged
 from recurra.data.drawings import Drawing, DrawingParts, all_drawings, move_scale, read_drawings, split_drawings
+from recurra.data.parts import evenly
 from recurra.data.scribbles import scribbles
 from recurra.data.svg import svg_of
+from recurra.decode.stream import diverged
 from recurra.errors import DataError, NumericError, UsageError, near_miss
 from recurra.losses.pen_mixture import DOWN, END, LIFTED
 from recurra.metrics import Mean
@@ -61,12 +64,16 @@ class Known:
     symbols: tuple[str, ...]
     upwards: bool
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The number of each letter or class, from 1 on."""
+        return {symbol: k for k, symbol in enumerate(self.symbols, 1)}
+
     def ids(self, text: str) -> list[int]:
         """The numbers of a text's letters and of its end, or that of a class; 0 for what was never learnt, or for nothing."""
-        place = {symbol: k for k, symbol in enumerate(self.symbols, 1)}
         if self.told == "text":
-            return [*(place.get(letter, 0) for letter in text), len(self.symbols) + 1]
-        return [place.get(text, 0)]
+            return [*(self.places.get(letter, 0) for letter in text), len(self.symbols) + 1]
+        return [self.places.get(text, 0)]
 
     @property
     def size(self) -> int:
@@ -116,7 +123,7 @@ def _setup(options: Write, parts: DrawingParts, known: Known) -> Setup:
     model, device = _model(options, known), recipes.device(options)
     way = _way(parts.learnt, known)
     batches = Buckets(way.rows, way.told, tokens=options.tokens, batch=options.batch, seed=options.seed)
-    looked = _some(parts.validation)
+    looked = evenly(parts.validation, [len(one.moves) for one in parts.validation], LOOK)
 
     def update(batch: PairBatch, _: Any) -> Loss:
         source, lengths, told, told_lengths = batch.to(device)
@@ -140,9 +147,9 @@ def _setup(options: Write, parts: DrawingParts, known: Known) -> Setup:
 
 def evaluate(run: Run, data: Path | None, chosen: EvaluationOptions) -> Evaluation:
     """Nats of each point, its move in units of the deviation of those learnt from, beside Gaussians that see no history."""
-    known, model, notes, learnt = _pen(run), _opened(run), list[str](), list[Drawing]()
     if chosen.weights != "full":
         raise UsageError(f"weights={chosen.weights}: not of the task write yet; wanted weights=full")
+    known, model, notes, learnt = _pen(run), _opened(run), list[str](), list[Drawing]()
     if data is None:
         parts = _kept(run)
         asked, learnt, name = parts.test, parts.learnt, "the held-out part"
@@ -203,8 +210,9 @@ def looked(run: Run, count: int = 2) -> list[Looked]:
     drawings = [one for one in _kept(run).test if len(one.text) > 1][:count]
     found = []
     for one in drawings:
-        [row], told = [_row(one, known.scale)], torch.tensor([known.ids(one.text)])
-        points = torch.from_numpy(np.concatenate([_start(), row[:-1]]))[None].to(next(model.parameters()).device)
+        told = torch.tensor([known.ids(one.text)])
+        read = np.concatenate([_start(), _row(one, known.scale)[:-1]])
+        points = torch.from_numpy(read)[None].to(next(model.parameters()).device)
         _, _, weights = model(points, _telling(known, told.to(points.device), torch.tensor([told.shape[1]])))
         assert weights is not None
         found.append(Looked(one, weights[0, :, : len(one.text)].cpu().numpy()))
@@ -218,18 +226,17 @@ def _write(
     """Draw side by side, one for each text, behind what primes the hand if there is such."""
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(how.seed)
-    before = np.zeros((1, 3), np.float32) if prime is None else _row(prime, known.scale)[:-1]
     said = [prime.text + text for text in texts] if prime is not None and known.told == "text" else list(texts)
     rows = Ragged.of([known.ids(text) for text in said])
     symbols = torch.from_numpy(rows.padded(np.arange(len(texts)))).long().to(device)
     told = _telling(known, symbols, torch.from_numpy(rows.lengths).to(device))
-    start = np.concatenate([_start(), before]) if prime is not None else _start()
+    start = _start() if prime is None else np.concatenate([_start(), _row(prime, known.scale)[:-1]])
     points = torch.from_numpy(start).to(device)[None].expand(len(texts), -1, -1)
     h, state, _ = model(points, told)
     made, ended = list[Tensor](), torch.zeros(len(texts), dtype=torch.bool, device=device)
     for _ in range(how.points):
         if not bool(torch.isfinite(h).all()):
-            raise NumericError("the model's predictions are not finite: its training diverged; train anew with a lower lr")
+            raise diverged()
         point = model.output.draw(h[:, -1], generator, how.bias)
         ended = ended | (point[:, 2] == END)
         made.append(torch.where(ended[:, None], point.new_tensor([0.0, 0.0, END]), point))
@@ -345,13 +352,6 @@ def _told(known: Known) -> str:
 def _pen(run: Run) -> Known:
     kept = run.read("pen.json")
     return Known(float(kept["scale"]), str(kept["told"]), tuple(kept["symbols"]), bool(kept["upwards"]))
-
-
-def _some(drawings: Sequence[Drawing]) -> list[Drawing]:
-    """Drawings of a part, evenly, with about so many points as a look reads."""
-    points = sum(len(drawing.moves) for drawing in drawings)
-    count = max(1, min(len(drawings), round(len(drawings) * LOOK / max(1, points))))
-    return [drawings[k] for k in np.unique(np.linspace(0, len(drawings) - 1, count).astype(np.int64)).tolist()]
 
 
 def _model(options: Write, known: Known) -> Writer:
